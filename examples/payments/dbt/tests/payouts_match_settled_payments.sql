@@ -1,0 +1,1 @@
+select payout_id, break_minor from {{ ref('mart_payout_reconciliation') }} where break_minor <> 0

@@ -1,0 +1,1 @@
+"""Tools that other teams' DAGs use as well; deployed beside the DAG folder."""

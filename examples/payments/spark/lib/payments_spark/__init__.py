@@ -1,0 +1,1 @@
+"""What the payments Spark jobs share."""

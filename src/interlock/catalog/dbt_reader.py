@@ -1,0 +1,186 @@
+"""dbt models, seeds and snapshots: parsed by the project's own dbt, once for each content of its folder.
+
+Parsing is taken from the cache while every file of the dbt project, the runtime's lock and this module's version are
+the same: dbt resolves names across all files, so nothing smaller is sound. dbt's own partial parse makes a changed file
+cheap.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from interlock.catalog.dbt_nodes import DbtNodes
+from interlock.catalog.reading import Context, EngineReading
+from interlock.config import DbtSection
+from interlock.model.canonical import digest_of, plain
+from interlock.model.errors import ConfigError, Place
+from interlock.model.findings import Finding, Severity
+from interlock.model.progress import Progress
+from interlock.model.resources import Edge, Resource
+from interlock.runtimes.environments import Runtime
+from interlock.runtimes.worker import Worker
+
+VERSION = 1
+TIMEOUT_SECONDS = 300.0
+_SPACE = "dbt"
+# What dbt itself leaves behind in a project.
+_MADE_BY_DBT = ("target", "logs", ".user.yml")
+_NODE_PLACE = re.compile(r"\(([\w./-]+\.(?:sql|ya?ml|py|csv|md))\)|([\w./-]+\.(?:sql|ya?ml|py|csv))\b")
+_LINE = re.compile(r"\bline (\d+)")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_STAMP = re.compile(r"^\d\d:\d\d:\d\d\s+", re.MULTILINE)
+
+
+def read_dbt(context: Context) -> EngineReading:
+    """The dbt nodes of the project; nothing where it declares none. Raises WorkerError when dbt cannot be started."""
+    section = context.config.dbt
+    if section is None:
+        return EngineReading()
+    if not context.sources.exists(f"{section.project}/dbt_project.yml".removeprefix("./")):
+        raise ConfigError(
+            f"there is no dbt_project.yml in '{section.project}'",
+            remedy="Point dbt.project in interlock.yaml at the folder that holds it.",
+            place=Place("interlock.yaml"),
+        )
+    runtime = context.runtime_for(section.runtime)
+    files = context.sources.under(section.project, skip=_MADE_BY_DBT)
+    key = digest_of([VERSION, runtime.lock_digest, _environment(context), context.sources.digests(files)])
+    stored = context.cache.load(_SPACE).get("project")
+    if stored is None or stored["key"] != key:
+        answer = _parse(context, section, runtime)
+        stored = {"key": key, **_result(context, section, answer, runtime)}
+        context.cache.save(_SPACE, {"project": stored}, keep=())
+        parsed = len(stored["resources"])
+    else:
+        parsed = 0
+    return EngineReading(
+        resources=tuple(Resource(**{**one, "files": tuple(one["files"])}) for one in stored["resources"]),
+        edges=tuple(Edge(*one) for one in stored["edges"]),
+        findings=tuple(_finding(*one) for one in stored["errors"]),
+        facts=stored["facts"],
+        runtime={section.runtime: runtime.lock_digest},
+        parsed=parsed,
+    )
+
+
+def _environment(context: Context) -> dict[str, str]:
+    """What profiles.yml may read while it is parsed: the shape of a warehouse, nowhere to connect to, no secret."""
+    return {
+        "ILK_WAREHOUSE_TYPE": context.dialect or "duckdb",
+        "ILK_WAREHOUSE_PATH": "interlock.duckdb",
+        "ILK_WAREHOUSE_HOST": "127.0.0.1",
+        "ILK_WAREHOUSE_PORT": "5432",
+        "ILK_WAREHOUSE_DATABASE": "interlock",
+        "ILK_WAREHOUSE_USER": "interlock",
+        "ILK_WAREHOUSE_PASSWORD": "",
+        "ILK_WAREHOUSE_SCHEMA": context.default_schema,
+    }
+
+
+def _parse(context: Context, section: DbtSection, runtime: Runtime) -> dict[str, Any]:
+    project = str(context.sources.root / section.project)
+    # dbt's partial parse lies here, so a changed file costs less than a first reading.
+    target = context.folder / "dbt-target"
+    target.mkdir(parents=True, exist_ok=True)
+    context.on_progress(Progress("dbt", "parsing the dbt project"))
+    environment = {**_environment(context), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    with Worker(runtime, "dbt_worker.py", env=environment) as worker:
+        return worker.request(
+            "parse", timeout=TIMEOUT_SECONDS, project_dir=project, profiles_dir=project, target_path=str(target)
+        )
+
+
+def _result(context: Context, section: DbtSection, answer: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
+    errors = [_error(section.project, error, context) for error in answer.get("errors") or []]
+    nothing: dict[str, Any] = {"resources": [], "edges": [], "errors": errors, "facts": {}}
+    if errors or not answer.get("manifest_path"):
+        return nothing
+    manifest = json.loads(Path(answer["manifest_path"]).read_bytes())
+    nodes = DbtNodes(context, section.project, manifest, _variables(context, section))
+    resources, edges = nodes.resources(runtime.lock_digest)
+    return {
+        "resources": [plain(one) for one in sorted(resources, key=lambda one: one.key)],
+        "edges": [[edge.source, edge.target, edge.why] for edge in edges],
+        "errors": [],
+        "facts": dict(_facts(nodes, manifest)),
+    }
+
+
+def _facts(nodes: DbtNodes, manifest: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What dbt's own selection looks at, by resource key; sources under ``source:<source>.<table>``."""
+    found = []
+    for uid, node in manifest["nodes"].items():
+        key = nodes.key(uid)
+        if key is not None:
+            found.append((key, {
+                "name": node["name"], "type": node["resource_type"], "package": node["package_name"],
+                "path": node["original_file_path"], "fqn": node["fqn"], "tags": node.get("tags") or [],
+                "materialized": node["config"].get("materialized"), "parents": _parents(nodes, manifest, node),
+            }))  # fmt: skip
+    for exposure in manifest.get("exposures", {}).values():
+        found.append((f"exposure:{exposure['name']}", {
+            "name": exposure["name"], "type": "exposure", "package": exposure["package_name"],
+            "path": exposure["original_file_path"], "fqn": exposure["fqn"], "tags": exposure.get("tags") or [],
+            "materialized": None, "parents": _parents(nodes, manifest, exposure),
+        }))  # fmt: skip
+    for source in manifest.get("sources", {}).values():
+        found.append((f"source:{source['source_name']}.{source['name']}", {
+            "name": source["name"], "type": "source", "package": source["package_name"],
+            "path": source["original_file_path"], "fqn": source["fqn"], "tags": source.get("tags") or [],
+            "materialized": None, "parents": [], "source": source["source_name"],
+        }))  # fmt: skip
+    return found
+
+
+def _parents(nodes: DbtNodes, manifest: dict[str, Any], node: dict[str, Any]) -> list[str]:
+    found = []
+    for uid in node["depends_on"].get("nodes", []):
+        source = manifest.get("sources", {}).get(uid)
+        key = f"source:{source['source_name']}.{source['name']}" if source else nodes.key(uid)
+        if key:
+            found.append(key)
+    return found
+
+
+def _variables(context: Context, section: DbtSection) -> dict[str, Any]:
+    import yaml
+
+    try:
+        declared = yaml.safe_load(context.sources.read(f"{section.project}/dbt_project.yml".removeprefix("./")))
+        variables = (declared or {}).get("vars") or {}
+    except (yaml.YAMLError, AttributeError):
+        return {}
+    return plain(variables) if isinstance(variables, dict) else {}
+
+
+def _error(base: str, error: Any, context: Context) -> list[Any]:
+    """[path, line, summary, detail] of one error of dbt's."""
+    said = error if isinstance(error, dict) else {"message": str(error)}
+    text = _STAMP.sub("", _COLOURS.sub("", str(said.get("message", "")))).strip()
+    text = text.replace(f"{context.sources.root}/", "")
+    path = said.get("file") or said.get("path") or _file_in(text, base, context)
+    found = _LINE.search(text)
+    line = said.get("line") or (int(found[1]) if found and path else 0)
+    full = path if path and context.sources.exists(path) else f"{base}/{path}" if path else f"{base}/dbt_project.yml"
+    lines = [one.strip() for one in text.splitlines() if one.strip()]
+    summary = " ".join(lines[:2]) if lines else "dbt could not read the project"
+    return [full, line, summary, text]
+
+
+def _file_in(text: str, base: str, context: Context) -> str:
+    """The file of the dbt project that a message names; dbt often says no more than its last part."""
+    known = context.sources.under(base, skip=_MADE_BY_DBT)
+    for match in _NODE_PLACE.finditer(text):
+        name = match[1] or match[2]
+        for path in known:
+            if path == name or path == f"{base}/{name}" or path.endswith("/" + name):
+                return path
+    return ""
+
+
+def _finding(path: str, line: int, summary: str, detail: str) -> Finding:
+    return Finding(
+        "ILK-DB001", Severity.ERROR, Place(path, line), summary,
+        "Correct the file; `dbt parse` in the dbt project shows the same error.", detail=detail,
+    )  # fmt: skip

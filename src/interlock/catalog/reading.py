@@ -1,0 +1,77 @@
+"""What the readers share, and what each hands back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from interlock.catalog.fingerprint import FingerprintCache
+from interlock.catalog.python_imports import PythonFiles
+from interlock.catalog.sources import Sources
+from interlock.catalog.store import ReadingCache
+from interlock.config import ProjectConfig
+from interlock.model.findings import Finding, NotChecked
+from interlock.model.progress import OnProgress
+from interlock.model.resources import Catalog, Edge, Resource, Unknown
+from interlock.runtimes.environments import Runtime
+
+RuntimeFor = Callable[[str], Runtime]
+
+
+@dataclass(frozen=True)
+class Context:
+    """The project, its files, and what earlier readings left in the cache."""
+
+    root: Path
+    config: ProjectConfig
+    sources: Sources
+    cache: ReadingCache
+    python: PythonFiles
+    prints: FingerprintCache
+    runtime_for: RuntimeFor
+    on_progress: OnProgress
+    folder: Path
+
+    @property
+    def dialect(self) -> str:
+        """The SQL dialect of the project's warehouses, as sqlglot names it; "" when none is declared."""
+        kinds = [e.warehouse.type for e in self.config.environments.values() if e.warehouse is not None]
+        return kinds[0] if kinds else ""
+
+    @property
+    def default_schema(self) -> str:
+        """The schema that an unqualified table name means."""
+        found = [e.warehouse.schema_name for e in self.config.environments.values() if e.warehouse is not None]
+        return found[0] if found else "analytics"
+
+    def data_part(self, path: str) -> str:
+        """What a file that is no module contributes to a fingerprint."""
+        return self.prints.file(path, self.sources.read(path), self.sources.digest(path))
+
+
+@dataclass(frozen=True)
+class EngineReading:
+    """What one reader found. ``facts`` is what lineage joins across engines, by resource key."""
+
+    resources: tuple[Resource, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    unknowns: tuple[Unknown, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[NotChecked, ...] = ()
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    runtime: dict[str, str] = field(default_factory=dict)
+    parsed: int = 0
+
+
+@dataclass(frozen=True)
+class ProjectReading:
+    """One commit as it was read: its catalog, what is wrong with it, what was not looked at, and where time went.
+
+    ``timings`` are seconds by step; ``parsed`` counts what had to be read anew, by engine (0: all of it was known).
+    """
+
+    catalog: Catalog
+    findings: tuple[Finding, ...]
+    not_checked: tuple[NotChecked, ...]
+    timings: dict[str, float]
+    parsed: dict[str, int] = field(default_factory=dict)

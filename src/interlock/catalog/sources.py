@@ -1,0 +1,100 @@
+"""The project's files as the readers see them: listed once, read once, hashed once."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from interlock.model.canonical import digest_bytes
+from interlock.model.findings import NotChecked
+
+# Folders that hold what tools make, not what people write.
+SKIPPED_FOLDERS = frozenset(
+    {"__pycache__", ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".mypy_cache", ".ruff_cache", ".pytest_cache",
+     ".interlock", "node_modules", ".ipynb_checkpoints"}
+)  # fmt: skip
+
+
+class Sources:
+    """Files below ``root`` by POSIX path relative to it. Contents are read on first use and kept as they were then."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._real_root = Path(os.path.realpath(self.root))
+        self._bytes: dict[str, bytes] = {}
+        self._digests: dict[str, str] = {}
+        self._listed: dict[tuple[str, ...], list[str]] = {}
+        self.not_checked: dict[str, str] = {}
+
+    def under(self, folder: str, skip: Iterable[str] = ()) -> list[str]:
+        """Every regular file below ``folder``, sorted. Links are followed once, and not out of the project."""
+        key = (folder.removeprefix("./").rstrip("/") or ".", *sorted(skip))
+        if key not in self._listed:
+            self._listed[key] = sorted(self._walk(self.root / folder, set(skip), set()))
+        return list(self._listed[key])
+
+    def _walk(self, folder: Path, skip: set[str], above: set[str]) -> Iterator[str]:
+        real = os.path.realpath(folder)
+        if real in above:
+            self.not_checked[self.relative(folder)] = "a link that leads back into itself"
+            return
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            self.not_checked[self.relative(folder)] = f"the folder cannot be read: {error.strerror}"
+            return
+        for entry in entries:
+            path = folder / entry.name
+            if entry.is_symlink() and not self._stays_inside(path):
+                self.not_checked[self.relative(path)] = "a link that leads out of the project, or nowhere"
+            elif entry.name in skip:
+                continue
+            elif entry.is_dir():
+                if entry.name not in SKIPPED_FOLDERS:
+                    yield from self._walk(path, skip, above | {real})
+            elif entry.is_file() and not entry.name.endswith((".pyc", ".pyo")):
+                yield self.relative(path)
+
+    def _stays_inside(self, path: Path) -> bool:
+        try:
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return False
+        return real.is_relative_to(self._real_root)
+
+    def relative(self, path: Path) -> str:
+        """``path`` relative to the project, with forward slashes."""
+        return Path(os.path.normpath(path)).relative_to(self.root).as_posix()
+
+    def exists(self, path: str) -> bool:
+        return path in self._bytes or (self.root / path).is_file()
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes; empty (and said in ``not_checked``) where it cannot be read."""
+        if path not in self._bytes:
+            try:
+                self._bytes[path] = (self.root / path).read_bytes()
+            except OSError as error:
+                self.not_checked[path] = f"the file cannot be read: {error.strerror}"
+                self._bytes[path] = b""
+        return self._bytes[path]
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of the file's bytes."""
+        if path not in self._digests:
+            self._digests[path] = digest_bytes(self.read(path))
+        return self._digests[path]
+
+    def digests(self, paths: Iterable[str]) -> dict[str, str]:
+        return {path: self.digest(path) for path in paths}
+
+    def said(self) -> tuple[NotChecked, ...]:
+        """What could not be read, and why."""
+        return tuple(NotChecked(what, why) for what, why in sorted(self.not_checked.items()))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether ``path`` lies in ``folder`` (both relative to the project)."""
+    folder = folder.removeprefix("./").rstrip("/")
+    return folder in ("", ".") or path == folder or path.startswith(folder + "/")

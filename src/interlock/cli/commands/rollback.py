@@ -1,0 +1,30 @@
+"""``interlock rollback``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlock.cli.ending import carry_out
+from interlock.cli.options import Env, Json, Project, Verbose, Yes, session
+from interlock.engine.operations import plan_rollback
+from interlock.model.errors import UsageError
+
+app = typer.Typer()
+
+
+@app.command()
+def rollback(
+    environment: Env,
+    to: Annotated[str | None, typer.Option("--to", help="Go back to this release.")] = None,
+    only: Annotated[str | None, typer.Option("--only", help="Take back only this resource.")] = None,
+    yes: Yes = False,
+    project: Project = Path(),
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Go back to the release before, from receipts alone: nothing is built, fetched or drained."""
+    if to and only:
+        raise UsageError("--to and --only exclude each other", remedy="choose one")
+    with session(project, as_json, verbose) as s:
+        raise typer.Exit(carry_out(s, plan_rollback(s.workspace, environment, to, only), yes=yes))

@@ -1,0 +1,59 @@
+"""Options that every command takes, and the workspace and output made from them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlock.engine.workspace import Workspace
+from interlock.model.errors import UsageError
+from interlock.views.output import Output
+from interlock.views.progress_view import ProgressView
+
+Project = Annotated[Path, typer.Option("--project", "-C", help="The project's folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more; show tracebacks.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Key = Annotated[str, typer.Argument(help="A resource key, such as airflow.dag:orders_daily.")]
+Env = Annotated[str, typer.Argument(help="The environment's name.")]
+
+
+@dataclass
+class Session:
+    """A workspace with its way out."""
+
+    workspace: Workspace
+    output: Output
+
+
+@contextmanager
+def session(project: Path, as_json: bool, verbose: bool) -> Iterator[Session]:
+    """A workspace whose progress is shown while the block runs."""
+    output = Output(as_json=as_json, verbose=verbose)
+    with ProgressView(output) as view:
+        yield Session(Workspace(find_root(project), view.say), output)
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder, from ``start`` upwards, that holds an interlock.yaml."""
+    here = start.absolute()
+    for folder in (here, *here.parents):
+        if (folder / "interlock.yaml").is_file():
+            return folder
+    raise UsageError(
+        f"there is no interlock.yaml in {start} or above it",
+        remedy="run 'interlock init' in the repository, or name its folder with --project",
+    )
+
+
+def confirm(question: str, *, yes: bool, output: Output) -> None:
+    """Ask on a terminal; elsewhere demand ``--yes``. Returns only when the answer is yes."""
+    if yes:
+        return
+    if output.as_json or not output.console.is_terminal:
+        raise UsageError("this needs a yes", remedy="add --yes, or deploy a saved plan with --plan FILE")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(1)

@@ -1,0 +1,16 @@
+"""Which release a command means."""
+
+from interlock.engine.workspace import Workspace
+from interlock.model.errors import UsageError
+from interlock.model.events import EventType
+from interlock.model.release import Manifest
+
+
+def pick_release(workspace: Workspace, name: str | None) -> Manifest:
+    """The release with this id or unique prefix; without a name the one that was built last."""
+    if name is not None:
+        return workspace.store.manifest(name)
+    built = [r.event.data["release"] for r in workspace.ledger.events(types=[EventType.RELEASE_BUILT])]
+    if not built:
+        raise UsageError("no release was built yet", remedy="interlock build")
+    return workspace.store.manifest(built[-1])

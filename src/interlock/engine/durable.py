@@ -1,0 +1,101 @@
+"""The durable engine (DBOS) behind three calls, so that it can be exchanged.
+
+DBOS records which calls of a walk are done, finds walks that a dead process left, and hands queued ones to workers. It
+is not the ledger: what happened is read from there. Every process has an executor id of its own (two processes with one
+id would run a live step twice), and the application version is ours, so that an upgrade of Interlock leaves no
+deployment behind.
+"""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from interlock.engine.walk import Durably
+from interlock.model.errors import InterlockError
+
+_VERSION = "1"
+_PENDING = {"PENDING", "ENQUEUED", "DELAYED"}
+
+
+def system_database(ledger_url: str, root: Path) -> str:
+    """Where the durable engine keeps its tables: beside the ledger, never among its rows."""
+    if ledger_url.startswith("sqlite:///"):
+        ledger = root / ledger_url.removeprefix("sqlite:///")
+        return f"sqlite:///{ledger.parent / 'durable.db'}"
+    return ledger_url
+
+
+class Durable:
+    """A launched durable engine: a context manager. ``body(deployment, durably)`` is the walk that it carries out."""
+
+    def __init__(self, database_url: str, body: Callable[[str, Durably], str]) -> None:
+        self._url = database_url
+        self._body = body
+        self._error: InterlockError | None = None
+        self._workflow: Any = None
+
+    def __enter__(self) -> Self:
+        from dbos import DBOS
+
+        @DBOS.workflow(name="deployment")
+        def deployment(deployment: str) -> str:
+            return self._carry(deployment)
+
+        self._workflow = deployment
+        DBOS(
+            config={
+                "name": "interlock",
+                "system_database_url": self._url,
+                "dbos_system_schema": "interlock_durable",
+                "executor_id": f"interlock-{uuid.uuid4()}",
+                "application_version": _VERSION,
+                "log_level": "CRITICAL",
+                "console_log_level": "CRITICAL",
+                "enable_otlp": False,
+            }
+        )
+        DBOS.launch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        from dbos import DBOS
+
+        DBOS.destroy(destroy_registry=True)
+
+    def run(self, deployment: str) -> str:
+        """Carry a deployment to its end, taking up a walk that was cut off. Returns its outcome.
+
+        Raises the ``InterlockError`` that stopped the walk; the deployment can then be resumed.
+        """
+        from dbos import DBOS, SetWorkflowID
+
+        self._error = None
+        attempt = 1
+        while (status := DBOS.get_workflow_status(f"{deployment}.{attempt}")) is not None:
+            if status.status in _PENDING:
+                handle = DBOS.resume_workflow(f"{deployment}.{attempt}")
+                break
+            attempt += 1
+        else:
+            with SetWorkflowID(f"{deployment}.{attempt}"):
+                handle = DBOS.start_workflow(self._workflow, deployment)
+        outcome = str(handle.get_result(polling_interval_sec=0.05))
+        if self._error is not None:
+            raise self._error
+        return outcome
+
+    def _carry(self, deployment: str) -> str:
+        from dbos import DBOS
+
+        def durably(name: str, function: Callable[[str], Any], argument: str) -> Any:
+            return DBOS.run_step({"name": name}, function, argument)
+
+        try:
+            return self._body(deployment, durably)
+        except InterlockError as error:
+            self._error = error
+            return "interrupted"

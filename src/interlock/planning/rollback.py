@@ -1,0 +1,108 @@
+"""The way back: a plan made of the receipts of what went forward, and of nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from interlock.model.errors import UsageError
+from interlock.model.plan import Action, Change, Phase, Plan, Step
+from interlock.model.state import EnvironmentState
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A deployment that succeeded and has not been undone: its plan, and which resources of it were undone since."""
+
+    deployment: str
+    plan: Plan
+    undone: frozenset[str] = field(default_factory=frozenset)
+
+
+def rollback_plan(
+    state: EnvironmentState,
+    project: str,
+    stack: Sequence[Forward],
+    *,
+    to: str | None = None,
+    only: str | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> Plan:
+    """The plan that undoes the newest deployment; all down to release ``to``; or one resource, ``only``.
+
+    ``stack`` holds what can be undone, newest first. Raises ``UsageError`` when there is nothing to go back to.
+    """
+    chosen = _one_resource(stack, only) if only else _whole(state, stack, to)
+    steps: list[Step] = []
+    changes: dict[str, Change] = {}
+    for forward in chosen:
+        keys = {only} if only else None
+        for step in reversed(forward.plan.steps):
+            if step.phase is not Phase.SWITCH:
+                continue
+            affected = tuple(k for k in step.resources if k not in forward.undone and (keys is None or k in keys))
+            if affected:
+                steps.append(_undo(forward, step, affected, seconds or {}))
+        for change in forward.plan.changes:
+            if change.key not in forward.undone and (keys is None or change.key in keys):
+                changes[change.key] = _inverse(change, changes.get(change.key))
+    target = state.release if only else chosen[-1].plan.previous
+    return Plan(
+        project=project,
+        environment=state.environment,
+        release=target,
+        previous=state.release,
+        basis=state.basis,
+        changes=tuple(changes[k] for k in sorted(changes)),
+        steps=tuple(steps),
+        intent="rollback",
+    )
+
+
+def _whole(state: EnvironmentState, stack: Sequence[Forward], to: str | None) -> list[Forward]:
+    if not stack:
+        raise UsageError(
+            f"nothing to roll back: no deployment to {state.environment} has succeeded and still stands",
+            remedy=f"'interlock history {state.environment}' lists what happened",
+        )
+    if to is None:
+        return [stack[0]]
+    for count, forward in enumerate(stack, 1):
+        if forward.plan.previous and forward.plan.previous.startswith(to):
+            return list(stack[:count])
+    raise UsageError(
+        f"release {to} was not live in {state.environment} before any deployment that still stands",
+        remedy=f"'interlock history {state.environment}' lists the releases that can be gone back to",
+    )
+
+
+def _one_resource(stack: Sequence[Forward], key: str) -> list[Forward]:
+    for forward in stack:
+        if key not in forward.undone and any(key in s.resources for s in forward.plan.steps if s.phase is Phase.SWITCH):
+            return [forward]
+    raise UsageError(
+        f"no deployment that still stands has switched {key}",
+        remedy="'interlock status' lists the resources that are live, with their keys",
+    )
+
+
+def _undo(forward: Forward, step: Step, keys: tuple[str, ...], seconds: Mapping[str, float]) -> Step:
+    identity = f"undo.{forward.deployment}.{step.id}"
+    known = seconds.get(f"undo.{step.id}")
+    return Step(
+        id=identity,
+        phase=Phase.SWITCH,
+        engine=step.engine,
+        verb="revert",
+        resources=keys,
+        summary=f"undo '{step.summary}'" + ("" if len(keys) == len(step.resources) else f" for {', '.join(keys)}"),
+        inverse="deploy the release again",
+        seconds=round(known, 3) if known is not None else 0.0,
+        estimated=known is not None,
+        arguments={"deployment": forward.deployment, "step": step.id, "only": sorted(keys)},
+    )
+
+
+def _inverse(change: Change, later: Change | None) -> Change:
+    after = change.before
+    before = later.before if later else change.after
+    action = Action.REMOVE if not after else Action.ADD if not before else Action.CHANGE
+    return Change(change.key, action, before, after, ("rolled back",), change.downstream)

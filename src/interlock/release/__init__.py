@@ -1,0 +1,1 @@
+"""Releases: content-addressed bundles of one commit, their stores and their archives."""

@@ -1,0 +1,57 @@
+"""Runs uv, and turns what it says into errors with a remedy."""
+
+import os
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from interlock.model.errors import RuntimeBuildError
+
+Progress = Callable[[str], None]
+
+_NO_SPACE = ("No space left on device", "os error 28", "Disk quota exceeded")
+_NO_INDEX = ("dns error", "error sending request", "Failed to fetch", "Name or service not known", "timed out")
+_BAD_HASH = ("Hash mismatch", "--require-hashes", "hash mismatch")
+
+
+def run_uv(arguments: Sequence[str], *, cwd: Path, what: str, progress: Progress | None = None) -> str:
+    """What uv printed on standard output. Each line it writes for people goes to ``progress`` as it comes.
+
+    Raises RuntimeBuildError with uv's own explanation when uv fails.
+    """
+    import uv
+
+    # A virtual environment that happens to be active must not be mistaken for the one that is meant.
+    env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
+    env["NO_COLOR"] = "1"
+    said: list[str] = []
+    try:
+        process = subprocess.Popen(
+            [uv.find_uv_bin(), *arguments], cwd=cwd, env=env, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    except OSError as error:
+        raise RuntimeBuildError(f"{what}: uv could not be started", remedy=_remedy(str(error), cwd), detail=str(error)) from error
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            said.append(line)
+            if progress is not None and line.strip():
+                progress(line.strip())
+    text = "".join(said)
+    if process.returncode != 0:
+        raise RuntimeBuildError(f"{what} failed", remedy=_remedy(text, cwd), detail=text.strip()[-8000:])
+    return text
+
+
+def _remedy(text: str, folder: Path) -> str:
+    """What a person can do about uv's words."""
+    if any(mark in text for mark in _NO_SPACE):
+        return f"The disk is full: free space under {folder}, or point INTERLOCK_CACHE at a larger disk, and try again."
+    if "No solution found" in text:
+        return "The requirements contradict each other: relax or remove one of the versions named in the detail."
+    if any(mark in text for mark in _BAD_HASH):
+        return "A package differs from its hash in the lock: write the lock anew only if you trust the new package."
+    if any(mark in text for mark in _NO_INDEX):
+        return "The package index did not answer: check the network and uv's index settings, then try again."
+    return "Read uv's explanation in the detail; nothing was changed, so it is safe to try again."

@@ -1,0 +1,241 @@
+"""A subprocess inside a project's runtime, asked over pipes of its own.
+
+Requests and answers are JSON, one object a line, on two descriptors beside the standard ones: the project's code may
+print what it likes. What it prints is kept (the end of it) for error messages.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from interlock.model.errors import WorkerError
+from interlock.runtimes.environments import Runtime
+from interlock.runtimes.sandbox import isolation
+
+WORKERS = Path(__file__).parent / "workers"
+_TAIL_BYTES = 16_384
+_GRACE_SECONDS = 2.0
+
+
+class Worker:
+    """A worker that is alive until closed; closing ends it and everything it started.
+
+    ``script``: a file name in ``runtimes/workers`` or a path. ``env`` is all the environment it gets besides PATH, an
+    empty HOME, LANG and TZ. ``secrets`` are values that are blotted out of every message. Without ``network`` it has
+    none, where the kernel allows that (``isolated`` says so).
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        script: str | Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        network: bool = False,
+        cwd: Path | None = None,
+        secrets: Collection[str] = (),
+    ) -> None:
+        self.runtime = runtime
+        self._secrets = sorted((value for value in secrets if value), key=len, reverse=True)
+        self._home = Path(tempfile.mkdtemp(prefix="interlock-worker-"))
+        self._isolation = isolation(network)
+        self._tail = bytearray()
+        self._pending = bytearray()
+        self._next_id = 0
+        self._why_dead = ""
+        self._start(WORKERS / script, dict(env or {}), cwd)
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the worker really has no network."""
+        return self._isolation.network
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self, script: Path, env: dict[str, str], cwd: Path | None) -> None:
+        ask_read, self._ask = os.pipe()
+        self._answer, answer_write = os.pipe()
+        scrubbed = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._home),
+            "TMPDIR": str(self._home),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            # The project's folders stay as they are: no caches are left behind in them.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **env,
+        }
+        command = [*self._isolation.prefix, str(self.runtime.python), str(script), str(ask_read), str(answer_write)]
+        try:
+            self._process = subprocess.Popen(
+                command, env=scrubbed, cwd=cwd or self._home, pass_fds=(ask_read, answer_write),
+                start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        except OSError as error:
+            os.close(self._ask)
+            os.close(self._answer)
+            shutil.rmtree(self._home, ignore_errors=True)
+            raise WorkerError(
+                f"the worker of runtime '{self.runtime.name}' could not be started",
+                remedy="Build the runtime anew: its interpreter is not there or does not run.",
+                detail=str(error),
+            ) from error
+        finally:
+            os.close(ask_read)
+            os.close(answer_write)
+        os.set_blocking(self._answer, False)
+        self._drain = threading.Thread(target=self._keep_tail, daemon=True)
+        self._drain.start()
+
+    def _keep_tail(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError, ValueError):
+            while chunk := os.read(self._process.stdout.fileno(), 65536):
+                self._tail += chunk
+                del self._tail[:-_TAIL_BYTES]
+
+    def output_tail(self) -> str:
+        """The end of what the worker and the project's code printed, without secrets."""
+        return self._blot(bytes(self._tail).decode("utf-8", "replace"))
+
+    def _blot(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def request(
+        self,
+        op: str,
+        *,
+        timeout: float = 600.0,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+        **args: Any,
+    ) -> dict[str, Any]:
+        """The answer to one operation; ``timeout`` in seconds, for all of it.
+
+        Events that the worker emits before its answer go to ``on_event``. Raises WorkerError when the worker dies,
+        exceeds its time (it is ended then), or answers that the operation failed.
+        """
+        if self._why_dead:
+            raise self._dead(self._why_dead)
+        self._next_id += 1
+        message = json.dumps({"id": self._next_id, "op": op, "args": args}).encode() + b"\n"
+        deadline = time.monotonic() + timeout
+        try:
+            self._send(message)
+            while True:
+                answer = json.loads(self._line(deadline))
+                if "event" in answer:
+                    if on_event is not None:
+                        on_event(answer["event"])
+                elif answer.get("id") == self._next_id:
+                    break
+        except TimeoutError:
+            raise self._dead(f"did not answer '{op}' within {timeout:g} s and was ended") from None
+        except (EOFError, OSError):
+            raise self._dead(f"died while it did '{op}'") from None
+        except ValueError:
+            raise self._dead(f"answered nonsense to '{op}'") from None
+        if "error" in answer:
+            error = answer["error"]
+            raise WorkerError(
+                self._blot(f"{op} failed in runtime '{self.runtime.name}': {error.get('message', 'unknown')}"),
+                remedy=error.get("remedy", "Read the detail: it is the traceback inside the worker."),
+                detail=self._blot(error.get("traceback", "")),
+            )
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _send(self, message: bytes) -> None:
+        view = memoryview(message)
+        while view:
+            view = view[os.write(self._ask, view) :]
+
+    def _line(self, deadline: float) -> bytes:
+        """The next line of the worker; raises TimeoutError, EOFError."""
+        searched = 0
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._answer, selectors.EVENT_READ)
+            while True:
+                end = self._pending.find(b"\n", searched)
+                if end >= 0:
+                    line = bytes(self._pending[:end])
+                    del self._pending[: end + 1]
+                    return line
+                searched = len(self._pending)
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise TimeoutError
+                chunk = os.read(self._answer, 1 << 20)
+                if not chunk:
+                    raise EOFError
+                self._pending += chunk
+
+    def _dead(self, why: str) -> WorkerError:
+        self._why_dead = why
+        self.close()
+        code = self._process.returncode
+        ending = f" (exit code {code})" if code is not None and code >= 0 else ""
+        return WorkerError(
+            f"the worker of runtime '{self.runtime.name}' {why}{ending}",
+            remedy="Read the end of its output in the detail; if it needs longer, raise the limit.",
+            detail=self.output_tail(),
+        )
+
+    def close(self) -> None:
+        """The worker and all it started are gone, and its temporary folder too. Safe to call again."""
+        if self._ask >= 0:
+            os.close(self._ask)
+            os.close(self._answer)
+            self._ask = self._answer = -1
+            self._why_dead = self._why_dead or "was closed"
+            self._end()
+            self._drain.join(_GRACE_SECONDS)
+            if self._process.stdout is not None and not self._drain.is_alive():
+                self._process.stdout.close()
+            shutil.rmtree(self._home, ignore_errors=True)
+
+    def _end(self) -> None:
+        # A worker whose request pipe is closed leaves by itself and takes its children along; only one that is stuck
+        # has to be killed. Children with a session of their own are found through /proc before their parent is gone.
+        family = [] if self._isolation.processes else _descendants(self._process.pid)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._why_dead == "was closed":
+                self._process.wait(_GRACE_SECONDS)
+        for pid in [*family, self._process.pid]:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL) if pid == self._process.pid else os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _descendants(pid: int) -> list[int]:
+    """The processes below one, as far as /proc tells; empty where there is none."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The name may hold spaces and brackets: fields are counted after its last bracket.
+            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found: list[int] = []
+    queue = [pid]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found

@@ -1,0 +1,62 @@
+"""Answers requests over two pipes: JSON, one object a line. Shared by all workers."""
+
+import json
+import os
+import sys
+import traceback
+
+
+class Refused(Exception):
+    """An operation that cannot be done, with what to do about it."""
+
+    def __init__(self, message, remedy=""):
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class Channel:
+    """The worker's end of the pipes to Interlock."""
+
+    def __init__(self, argv):
+        ask, self.answer = int(argv[1]), int(argv[2])
+        os.set_inheritable(ask, False)
+        os.set_inheritable(self.answer, False)
+        self.requests = os.fdopen(ask, "rb")
+        # The folder of the workers must not be an import root for the project's code.
+        sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != os.path.dirname(__file__)]
+        sys.argv[:] = [argv[0]]
+
+    def send(self, message):
+        """One line out, whole."""
+        view = memoryview(json.dumps(message, default=str).encode() + b"\n")
+        while view:
+            view = view[os.write(self.answer, view) :]
+
+    def event(self, **event):
+        """Tells of progress before the answer."""
+        self.send({"event": event})
+
+    def close(self):
+        """For forked children: they must not speak for the worker."""
+        self.requests.close()
+        os.close(self.answer)
+
+    def serve(self, operations):
+        """Answers until Interlock closes its end. A failed operation is an answer, not the end."""
+        for line in self.requests:
+            request = json.loads(line.decode())
+            try:
+                result = operations[request["op"]](**request["args"])
+                self.send({"id": request["id"], "result": result})
+            except BrokenPipeError:
+                return
+            except BaseException as error:
+                self.send({"id": request["id"], "error": describe(error)})
+
+
+def describe(error):
+    """An exception as data."""
+    described = {"message": "%s: %s" % (type(error).__name__, error), "traceback": traceback.format_exc()[-8000:]}
+    if isinstance(error, Refused):
+        described = {"message": str(error), "remedy": error.remedy, "traceback": ""}
+    return described

@@ -1,0 +1,56 @@
+"""One way out for every command: a table for people, one JSON object for machines."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from interlock.model.canonical import plain
+from interlock.model.errors import ConfigError, InterlockError
+
+VERSION = 1
+
+
+class Output:
+    """Where a command shows its result. Results go to standard output; progress and errors to standard error."""
+
+    def __init__(self, *, as_json: bool, verbose: bool) -> None:
+        self.as_json = as_json
+        self.verbose = verbose
+        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+    def show(self, kind: str, data: dict[str, Any], render: Callable[[Console], None]) -> None:
+        """Print ``data`` as one JSON object, or call ``render``."""
+        if self.as_json:
+            sys.stdout.write(json.dumps({"version": VERSION, "kind": kind, **plain(data)}, ensure_ascii=False) + "\n")
+            sys.stdout.flush()
+        else:
+            render(self.console)
+
+    def error(self, error: InterlockError) -> None:
+        """Say what went wrong, where, and what to do."""
+        problems = error.problems if isinstance(error, ConfigError) else ()
+        if self.as_json:
+            body = {
+                "type": type(error).__name__,
+                "summary": error.summary,
+                "remedy": error.remedy,
+                "detail": error.detail,
+                "place": plain(error.place) if error.place else None,
+                "problems": list(problems),
+                "exit_code": error.exit_code,
+            }
+            sys.stdout.write(json.dumps({"version": VERSION, "kind": "error", "error": body}) + "\n")
+            return
+        place = f" [dim]({error.place})[/]" if error.place else ""
+        self.errors.print(Text("✗ ", style="bold red"), Text(error.summary, style="bold"), place, sep="", end="\n")
+        for problem in problems:
+            self.errors.print(Text(f"  {problem}"))
+        if error.detail:
+            self.errors.print(Text("\n".join(f"  {line}" for line in error.detail.splitlines()), style="dim"))
+        if error.remedy:
+            self.errors.print(Text("  → ", style="cyan"), Text(error.remedy), sep="")

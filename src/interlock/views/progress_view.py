@@ -1,0 +1,87 @@
+"""Live progress on standard error: a spinner for people, a line a step for logs, nothing in JSON."""
+
+import sys
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from interlock.model.progress import Progress as Moved
+from interlock.views.output import Output
+
+_MARKS = {"finished": "[green]✓[/]", "failed": "[red]✗[/]", "undone": "[yellow]↩[/]", "retrying": "[yellow]…[/]"}
+_GATE_MARKS = {"pass": "[green]✓[/]", "fail": "[red]✗[/]", "unknown": "[yellow]?[/]"}
+
+
+class ProgressView:
+    """A context manager that renders what lower layers emit (pass ``view.say`` as their ``on_progress``)."""
+
+    def __init__(self, output: Output) -> None:
+        self._console = output.errors
+        self._verbose = output.verbose
+        self._quiet = output.as_json or not sys.stderr.isatty()
+        self._steps = not output.as_json
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=self._quiet,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def say(self, moved: Moved) -> None:
+        """Render one piece of progress."""
+        if moved.task == "step":
+            self._step(moved)
+        elif moved.task == "turn":
+            if self._steps:
+                self._console.print(f"[bold yellow]↩ turning round:[/] {moved.message}")
+        else:
+            self._task(moved)
+
+    def _step(self, moved: Moved) -> None:
+        state, step = moved.data["state"], moved.data["step"]
+        if state == "started":
+            self._task(Moved("step", moved.message))
+            return
+        self._end("step")
+        if not self._steps:
+            return
+        seconds = moved.data.get("seconds")
+        timing = f" [dim]{seconds:.1f}s[/]" if seconds is not None else ""
+        already = " [dim](was done already)[/]" if moved.data.get("changed") is False else ""
+        self._console.print(f"{_MARKS.get(state, '·')} [bold]{step}[/] {moved.message}{timing}{already}")
+        if moved.data.get("error"):
+            self._console.print(f"    {moved.data['error']}", markup=False)
+        for gate in moved.data.get("gates", ()):
+            if gate["outcome"] != "pass" or self._verbose:
+                mark = _GATE_MARKS[gate["outcome"]]
+                self._console.print(f"    {mark} {gate['gate']} [bold]{gate['resource']}[/] {gate['summary']}")
+
+    def _task(self, moved: Moved) -> None:
+        if self._quiet:
+            return
+        if moved.task not in self._tasks:
+            self._tasks[moved.task] = self._bar.add_task(moved.message, total=moved.total or None)
+        label = moved.message if moved.task in ("step", moved.message) else f"{moved.task}: {moved.message}"
+        self._bar.update(
+            self._tasks[moved.task], description=label[:90], completed=moved.done, total=moved.total or None
+        )
+        if moved.total and moved.done >= moved.total:
+            self._end(moved.task)
+
+    def _end(self, task: str) -> None:
+        if task in self._tasks:
+            self._bar.remove_task(self._tasks.pop(task))

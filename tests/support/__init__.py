@@ -1,0 +1,1 @@
+"""Real services that tests start: PostgreSQL, Airflow, an S3 server."""

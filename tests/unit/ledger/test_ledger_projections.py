@@ -1,0 +1,173 @@
+"""What events add up to: the state of environments, deployments, releases."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interlock.ledger import Ledger, deployments, environment_state, open_ledger, releases
+from interlock.model.events import Event, EventType
+from interlock.model.state import LiveResource
+
+E = EventType
+DAG = "airflow.dag:orders"
+
+
+def event(kind: EventType, deployment: str = "d-1", environment: str = "prod", **data: Any) -> Event:
+    return Event(kind, environment, deployment, "ada", data)
+
+
+def opened(root: Path) -> Ledger:
+    return open_ledger("sqlite:///ledger.db", root)
+
+
+def test_live_resources_come_go_and_stay_disabled(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.append([event(E.RESOURCE_LIVE, key=DAG, release="r1", fingerprint="f1", data={"folder": "a"})])
+        assert ledger.state("prod").resources == {DAG: LiveResource(DAG, "r1", "f1", True, {"folder": "a"})}
+        ledger.append([event(E.RESOURCE_DISABLED, key=DAG), event(E.RESOURCE_DISABLED, key="dbt.model:x.unknown")])
+        ledger.append([event(E.RESOURCE_LIVE, key=DAG, release="r2", fingerprint="f2", data={})])
+        assert ledger.state("prod").resources == {DAG: LiveResource(DAG, "r2", "f2", False, {})}
+        ledger.append([event(E.RESOURCE_ENABLED, key=DAG)])
+        assert ledger.state("prod").resources[DAG].enabled
+        ledger.append([event(E.RESOURCE_LIVE, key=DAG, removed=True)])
+        assert ledger.state("prod").resources == {}
+        assert ledger.state("dev").resources == {}
+
+
+def test_only_a_deployment_that_succeeded_moves_the_release_of_an_environment(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.append([event(E.DEPLOYMENT_FINISHED, outcome="succeeded", release="r1")])
+        ledger.append([event(E.DEPLOYMENT_FINISHED, "d-2", outcome="turned", release="r2")])
+        ledger.append([event(E.DEPLOYMENT_FINISHED, "d-3", "dev", outcome="succeeded", release="r3")])
+        assert ledger.state("prod").release == "r1"
+
+
+def test_a_state_that_was_handed_out_does_not_change_afterwards(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.append([event(E.RESOURCE_LIVE, key=DAG, release="r1", fingerprint="f1")])
+        before = ledger.state("prod")
+        basis = before.basis
+        ledger.append([event(E.RESOURCE_LIVE, key=DAG, release="r2", fingerprint="f2")])
+        assert ledger.state("prod").basis != basis == before.basis
+
+
+_KEYS = st.sampled_from(["airflow.dag:a", "dbt.model:p.b", "spark.batch:c"])
+_ENVIRONMENTS = st.sampled_from(["dev", "prod"])
+
+
+def _live(environment: str, key: str, number: int, removed: bool) -> Event:
+    facts = {"release": f"r{number}", "fingerprint": f"f{number}", "data": {"n": number}, "removed": removed}
+    return event(E.RESOURCE_LIVE, "d", environment, key=key, **facts)
+
+
+def _toggled(environment: str, key: str, kind: EventType) -> Event:
+    return event(kind, "d", environment, key=key)
+
+
+def _ended(environment: str, outcome: str) -> Event:
+    return event(E.DEPLOYMENT_FINISHED, "d", environment, outcome=outcome, release="r")
+
+
+_EVENTS = st.one_of(
+    st.builds(_live, _ENVIRONMENTS, _KEYS, st.integers(0, 3), st.booleans()),
+    st.builds(_toggled, _ENVIRONMENTS, _KEYS, st.sampled_from([E.RESOURCE_DISABLED, E.RESOURCE_ENABLED])),
+    st.builds(_ended, _ENVIRONMENTS, st.sampled_from(["succeeded", "failed"])),
+    st.builds(lambda environment: event(E.STEP_STARTED, "d", environment, step="s"), _ENVIRONMENTS),
+)
+
+
+@given(st.lists(st.lists(_EVENTS, max_size=6), max_size=5), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_the_state_kept_up_to_date_equals_a_fold_from_the_first_event(batches: list[list[Event]], store: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as kept, opened(Path(folder)) as writer:
+        for batch in batches:
+            writer.append(batch)
+            if store:
+                writer.rebuild()
+            for name in ("dev", "prod"):
+                fresh = environment_state(writer.events(), name)
+                assert kept.state(name) == fresh
+                with opened(Path(folder)) as later:
+                    assert later.state(name) == fresh
+        assert kept.verify() == []
+
+
+def test_a_state_is_stored_now_and_then_and_can_be_rebuilt(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.append(
+            [event(E.RESOURCE_LIVE, key=f"airflow.dag:{n}", release="r", fingerprint="f") for n in range(700)]
+        )
+        state = ledger.state("prod")
+        ledger.append([event(E.RESOURCE_LIVE, key="airflow.dag:0", removed=True)])
+    with opened(tmp_path) as ledger, ledger.database.reading() as connection:
+        stored = connection.exec_driver_sql("SELECT environment, number FROM projection").all()
+        assert [tuple(row) for row in stored] == [("prod", 700)]
+    with opened(tmp_path) as ledger:
+        assert len(ledger.state("prod").resources) == len(state.resources) - 1
+        assert ledger.rebuild() == ["prod"]
+        assert ledger.state("prod") == environment_state(ledger.events(), "prod")
+        assert ledger.verify() == []
+
+
+def test_history_tells_how_each_deployment_went(tmp_path: Path) -> None:
+    gate = {"gate": "row_count", "resource": DAG, "outcome": "fail", "summary": "8 % fewer"}
+    with opened(tmp_path) as ledger:
+        ledger.append(
+            [
+                event(E.DEPLOYMENT_STARTED, release="r1", plan="p1", previous="", plan_document={"steps": []}),
+                event(E.STEP_STARTED, step="a", attempt=1),
+                event(E.STEP_FINISHED, step="a", changed=True, receipt={"live": {}}, seconds=1.5),
+                event(E.STEP_STARTED, step="b", attempt=1),
+                event(E.STEP_FAILED, step="b", error="no answer", remedy="try again"),
+                event(E.DEPLOYMENT_RESUMED),
+                event(E.STEP_STARTED, step="b", attempt=2),
+                event(E.STEP_FINISHED, step="b", changed=False, receipt={}, seconds=0.1),
+                event(E.DEPLOYMENT_FINISHED, outcome="succeeded", release="r1"),
+                event(E.DEPLOYMENT_STARTED, "d-2", release="r2", plan="p2", previous="r1"),
+                event(E.STEP_STARTED, "d-2", step="a", attempt=1),
+                event(E.STEP_FINISHED, "d-2", step="a", changed=True, receipt={}, seconds=1),
+                event(E.GATE_ANSWERED, "d-2", **gate),
+                event(E.DEPLOYMENT_TURNED, "d-2", cause="row_count said no"),
+                event(E.STEP_REVERTED, "d-2", step="a", of="d-2"),
+                event(E.DEPLOYMENT_FINISHED, "d-2", outcome="turned", release="r1"),
+                event(E.DEPLOYMENT_STARTED, "d-3", plan="p3", intent="rollback", previous="r1", reverts=["d-1"]),
+                event(E.STEP_REVERTED, "d-3", step="b", of="d-1"),
+            ]
+        )  # fmt: skip
+        first, second, third = ledger.deployments("prod")
+        assert (first.status, first.resumed, first.plan_document) == ("succeeded", 1, {"steps": []})
+        assert (first.steps["a"].status, first.steps["a"].receipt, first.steps["a"].seconds) == (
+            "finished",
+            {"live": {}},
+            1.5,
+        )
+        assert (first.steps["b"].status, first.steps["b"].attempts, first.steps["b"].reverted_by) == (
+            "reverted",
+            2,
+            "d-3",
+        )
+        assert (second.status, second.cause, second.gates) == ("turned", "row_count said no", (gate,))
+        assert second.steps["a"].status == "reverted"
+        assert (third.running, third.intent, third.reverts) == (True, "rollback", ("d-1",))
+
+        ledger.append([event(E.DEPLOYMENT_FINISHED, "d-3", outcome="succeeded", release="")])
+        first, _, third = deployments(ledger.events())
+        assert (first.status, first.reverted_by, third.status) == ("rolled_back", "d-3", "succeeded")
+        assert (ledger.state("prod").release, ledger.deployments("dev")) == ("", [])
+
+
+def test_releases_say_when_built_and_where_deployed(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.append(
+            [event(E.RELEASE_BUILT, "", "", release="r1", commit="c"), event(E.RELEASE_BUILT, "", "", release="r1")]
+        )
+        done = [
+            event(E.DEPLOYMENT_FINISHED, "d", env, outcome="succeeded", release="r1") for env in ("dev", "dev", "prod")
+        ]
+        facts = ledger.append([*done, event(E.DEPLOYMENT_FINISHED, "d", outcome="failed", release="r2")])
+        (release,) = releases(ledger.events())
+        assert (release.id, release.data["commit"], release.actor) == ("r1", "c", "ada")
+        assert release.deployed == {"dev": facts[0].at, "prod": facts[2].at}
