@@ -32,7 +32,7 @@ HOSTILE: dict[str, str | bytes] = {
     "closes_all_descriptors": "import os\nos.closerange(3, 4096)\n",
 }
 HARMLESS: dict[str, str] = {
-    "prints": "print('{\"id\": 1, \"result\": {}}')\nimport sys; sys.stdout.flush()\n",
+    "prints": 'print(\'{"id": 1, "result": {}}\')\nimport sys; sys.stdout.flush()\n',
     "writes_to_all_descriptors": (
         "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'\\n{\"result\": 1}\\n')\n    except OSError: pass\n"
     ),
@@ -95,9 +95,7 @@ def test_good_files_beside_hostile_ones_are_as_good_as_alone(parsed: dict[str, d
         assert (one["outcome"], one["errors"]) == ("ok", [])
         assert [dag["dag_id"] for dag in one["dags"]] == [f"good_{number}"]
         assert "mallory" not in str(one["dags"])
-        assert one["imports"] == sorted(
-            [f"dags/good_{number}.py", "dags/shared/__init__.py", "dags/shared/names.py"]
-        )
+        assert one["imports"] == sorted([f"dags/good_{number}.py", "dags/shared/__init__.py", "dags/shared/names.py"])
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS))

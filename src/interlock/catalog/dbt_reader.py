@@ -159,23 +159,22 @@ def _error(base: str, error: Any, context: Context) -> list[Any]:
     said = error if isinstance(error, dict) else {"message": str(error)}
     text = _STAMP.sub("", _COLOURS.sub("", str(said.get("message", "")))).strip()
     text = text.replace(f"{context.sources.root}/", "")
-    path = said.get("file") or said.get("path") or _file_in(text, base, context)
+    path = _named_file(str(said.get("file") or ""), text, base, context)
     found = _LINE.search(text)
-    line = said.get("line") or (int(found[1]) if found and path else 0)
-    full = path if path and context.sources.exists(path) else f"{base}/{path}" if path else f"{base}/dbt_project.yml"
+    line = said.get("line") or (int(found[1]) if found else 0)
     lines = [one.strip() for one in text.splitlines() if one.strip()]
     summary = " ".join(lines[:2]) if lines else "dbt could not read the project"
-    return [full, line, summary, text]
+    return [path or f"{base}/dbt_project.yml", line if path else 0, summary, text]
 
 
-def _file_in(text: str, base: str, context: Context) -> str:
-    """The file of the dbt project that a message names; dbt often says no more than its last part."""
+def _named_file(hint: str, text: str, base: str, context: Context) -> str:
+    """The file of the dbt project that an error names; dbt often says no more than the last part of its path."""
     known = context.sources.under(base, skip=_MADE_BY_DBT)
-    for match in _NODE_PLACE.finditer(text):
-        name = match[1] or match[2]
-        for path in known:
-            if path == name or path == f"{base}/{name}" or path.endswith("/" + name):
-                return path
+    for name in (hint, *(match[1] or match[2] for match in _NODE_PLACE.finditer(text))):
+        matches = [path for path in known if name and (path == f"{base}/{name}" or path.endswith("/" + name))]
+        if matches:
+            # The shortest is the one that was named whole, if any was.
+            return min(matches, key=len)
     return ""
 
 

@@ -88,6 +88,7 @@ def _apply(record: DeploymentRecord, recorded: Recorded) -> None:
         record.receipts[step] = Receipt(step, data["changed"], data["receipt"], data["seconds"])
     elif kind is EventType.RESOURCE_LIVE and "step" in data:
         record.before.setdefault(data["step"], {})[data["key"]] = data["before"]
+        record.receipts[data["step"]].data.setdefault("live", {})[data["key"]] = data["data"]
     elif kind is EventType.STEP_REVERTED:
         record.undone.add(data["step"])
     elif kind is EventType.GATE_ANSWERED:

@@ -47,12 +47,14 @@ def _differing_parts(old: Resource | None, new: Resource) -> tuple[str, ...]:
 
 
 def _rebuilds(catalog: Catalog, changed: dict[str, Change]) -> dict[str, tuple[str, ...]]:
-    """Unchanged dbt nodes below a changed one, with the changed ones as reasons."""
+    """Unchanged dbt nodes that dbt builds from a changed one, with the changed ones as reasons.
+
+    Only dbt's own references count: what reaches a model through a DAG or a job arrives with its next run.
+    """
+    references = Catalog(catalog.project, catalog.resources, tuple(e for e in catalog.edges if e.why == "ref"))
     found: dict[str, list[str]] = {}
     for key in changed:
-        if not key.startswith("dbt."):
-            continue
-        for node in catalog.downstream(key):
+        for node in references.downstream(key):
             resource = catalog.by_key.get(node)
             if resource is not None and resource.kind in _REBUILT and node not in changed:
                 found.setdefault(node, []).append(f"upstream {key}")

@@ -33,14 +33,14 @@ def rollback_plan(
     chosen = _one_resource(stack, only) if only else _whole(state, stack, to)
     steps: list[Step] = []
     changes: dict[str, Change] = {}
-    for forward in chosen:
+    for number, forward in enumerate(chosen, 1):
         keys = {only} if only else None
         for step in reversed(forward.plan.steps):
             if step.phase is not Phase.SWITCH:
                 continue
             affected = tuple(k for k in step.resources if k not in forward.undone and (keys is None or k in keys))
             if affected:
-                steps.append(_undo(forward, step, affected, seconds or {}))
+                steps.append(_undo(number, forward, step, affected, seconds or {}))
         for change in forward.plan.changes:
             if change.key not in forward.undone and (keys is None or change.key in keys):
                 changes[change.key] = _inverse(change, changes.get(change.key))
@@ -84,8 +84,8 @@ def _one_resource(stack: Sequence[Forward], key: str) -> list[Forward]:
     )
 
 
-def _undo(forward: Forward, step: Step, keys: tuple[str, ...], seconds: Mapping[str, float]) -> Step:
-    identity = f"undo.{forward.deployment}.{step.id}"
+def _undo(number: int, forward: Forward, step: Step, keys: tuple[str, ...], seconds: Mapping[str, float]) -> Step:
+    identity = f"undo.{step.id}" if number == 1 else f"undo.{number}.{step.id}"
     known = seconds.get(f"undo.{step.id}")
     return Step(
         id=identity,

@@ -59,7 +59,7 @@ def ensure(spec: RuntimeSpec, cache_root: Path | None = None, progress: Progress
     except OSError as error:
         raise RuntimeBuildError(
             f"runtime '{spec.name}' could not be built: {error.strerror or error}",
-            remedy=f"Free space and check the permissions of {root}, or point INTERLOCK_CACHE elsewhere; then try again.",
+            remedy=f"Free space and check the permissions of {root}, or point INTERLOCK_CACHE elsewhere.",
             detail=str(error),
         ) from error
     return Runtime(spec.name, python, digest)
@@ -128,7 +128,11 @@ def _build(spec: RuntimeSpec, root: Path, key: str, version: str, progress: Prog
     what = f"building runtime '{spec.name}'"
     progress(f"{what} with Python {version}")
     try:
-        run_uv(["venv", "--quiet", "--no-project", "--allow-existing", "--python", version, str(entry)], cwd=root, what=what)
+        run_uv(
+            ["venv", "--quiet", "--no-project", "--allow-existing", "--python", version, str(entry)],
+            cwd=root,
+            what=what,
+        )
         run_uv(
             ["pip", "install", "--python", str(python), "--require-hashes", "--no-deps", "--compile-bytecode",
              "--requirement", str((spec.lock or Path()).absolute())],

@@ -31,7 +31,9 @@ def run_uv(arguments: Sequence[str], *, cwd: Path, what: str, progress: Progress
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as error:
-        raise RuntimeBuildError(f"{what}: uv could not be started", remedy=_remedy(str(error), cwd), detail=str(error)) from error
+        raise RuntimeBuildError(
+            f"{what}: uv could not be started", remedy=_remedy(str(error), cwd), detail=str(error)
+        ) from error
     with process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -46,9 +46,10 @@ def render_plan(plan: Plan, console: Console, *, everything: bool = False) -> No
 
 def _steps(steps: tuple[Step, ...]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("phase", "step", "what", "time", "undone by"):
-        table.add_column(column, overflow="fold")
+    for column in ("phase", "step", "time", "what it does, and how it is undone"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("phase", "step", "time"))
     for step in steps:
         time = f"{step.seconds:.1f}s" if step.estimated else "unknown"
-        table.add_row(step.phase.value, step.id, escape(step.summary), time, escape(step.inverse) or "[dim]-[/]")
+        inverse = f"[dim]undone: {escape(step.inverse)}[/]" if step.inverse else "[yellow]cannot be undone[/]"
+        table.add_row(step.phase.value, step.id, time, f"{escape(step.summary)}\n{inverse}")
     return table

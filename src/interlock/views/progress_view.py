@@ -1,6 +1,7 @@
 """Live progress on standard error: a spinner for people, a line a step for logs, nothing in JSON."""
 
 import sys
+from collections import Counter
 from types import TracebackType
 from typing import Self
 
@@ -65,10 +66,15 @@ class ProgressView:
         self._console.print(f"{_MARKS.get(state, '·')} [bold]{step}[/] {moved.message}{timing}{already}")
         if moved.data.get("error"):
             self._console.print(f"    {moved.data['error']}", markup=False)
-        for gate in moved.data.get("gates", ()):
-            if gate["outcome"] != "pass" or self._verbose:
+        gates = moved.data.get("gates", ())
+        for gate in gates:
+            if gate["outcome"] == "fail" or self._verbose:
                 mark = _GATE_MARKS[gate["outcome"]]
                 self._console.print(f"    {mark} {gate['gate']} [bold]{gate['resource']}[/] {gate['summary']}")
+        unknown = Counter(g["gate"] for g in gates if g["outcome"] == "unknown")
+        if unknown and not self._verbose:
+            listed = ", ".join(f"{count} x {gate}" for gate, count in sorted(unknown.items()))
+            self._console.print(f"    {_GATE_MARKS['unknown']} not known: {listed} [dim](-v says why)[/]")
 
     def _task(self, moved: Moved) -> None:
         if self._quiet:

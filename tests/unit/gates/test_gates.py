@@ -140,7 +140,9 @@ def test_noise_in_the_last_digits_nan_and_infinity_are_compared_soundly(session:
 
 
 def test_another_column_type_is_said_and_still_compared(session: DuckDbSession) -> None:
-    found = answers(session, f"SELECT * REPLACE (id::bigint AS id, loaded_at::varchar AS loaded_at), 1 AS extra FROM ({ROWS})")
+    found = answers(
+        session, f"SELECT * REPLACE (id::bigint AS id, loaded_at::varchar AS loaded_at), 1 AS extra FROM ({ROWS})"
+    )
     assert found["columns"].outcome is Outcome.PASS
     assert found["columns"].measured["added"] == ["extra"]
     assert set(found["columns"].measured["retyped"]) == {"loaded_at"}
@@ -168,9 +170,9 @@ def test_freshness_looks_at_the_newest_value(session: DuckDbSession, newest: str
 
 def test_freshness_without_any_value_or_column_fails(session: DuckDbSession) -> None:
     policy = GatePolicy.model_validate({"freshness": {"column": "loaded_at", "max_age": timedelta(hours=1)}})
-    assert answers(session, f"SELECT * REPLACE (NULL::timestamp AS loaded_at) FROM ({ROWS})", policy=policy)["freshness"].outcome is (
-        Outcome.FAIL
-    )
+    assert answers(session, f"SELECT * REPLACE (NULL::timestamp AS loaded_at) FROM ({ROWS})", policy=policy)[
+        "freshness"
+    ].outcome is (Outcome.FAIL)
     for column in ("nope", "customer"):
         other = GatePolicy.model_validate({"freshness": {"column": column, "max_age": timedelta(hours=1)}})
         found = {r.gate: r for r in evaluate(STEP, context(other), session)}

@@ -8,9 +8,9 @@ import pytest
 from interlock.runtimes.worker import WORKERS
 
 sys.path.insert(0, str(WORKERS))
-import _interlock_dbtnodes as dbtnodes  # type: ignore[import-not-found]  # noqa: E402
-import _interlock_forest as forest  # type: ignore[import-not-found]  # noqa: E402
-import _interlock_imports as imports  # type: ignore[import-not-found]  # noqa: E402
+import _interlock_dbtnodes as dbtnodes  # type: ignore[import-not-found]
+import _interlock_forest as forest  # type: ignore[import-not-found]
+import _interlock_imports as imports  # type: ignore[import-not-found]
 
 sys.path.remove(str(WORKERS))
 
@@ -19,7 +19,10 @@ sys.path.remove(str(WORKERS))
     ("source", "modules"),
     [
         ("import a\nimport b.c as d, e\n", ["a", "b.c", "e"]),
-        ('"""Doc\nimport no\n"""\nfrom __future__ import annotations\nfrom a.b import (\n  c,\n  d,\n)\n', ["__future__", "a.b"]),
+        (
+            '"""Doc\nimport no\n"""\nfrom __future__ import annotations\nfrom a.b import (\n  c,\n  d,\n)\n',
+            ["__future__", "a.b"],
+        ),
         ("import a\nX = 1\nimport b\n", ["a"]),
         ("import a\nif True:\n    import b\n", ["a"]),
         ("import sys; sys.path.insert(0, 'x')\nimport b\n", ["sys"]),

@@ -1,6 +1,7 @@
 """The worker process: what it sees, what it may print, and how it ends."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -139,8 +140,6 @@ def test_interpreter_that_is_not_there_is_a_clear_error(script: Path, tmp_path: 
 def test_worker_without_network_reaches_nobody(script: Path) -> None:
     if not isolation(network=False).network:
         pytest.skip("the kernel gives no network namespaces here")
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         with worker(script) as cut_off, worker(script, network=True) as connected:

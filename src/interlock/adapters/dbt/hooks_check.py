@@ -21,7 +21,7 @@ _WORDS = frozenset(
 def check_hooks(manifest: dict[str, Any], chosen: Collection[str]) -> list[dict[str, str]]:
     """One entry for each hook that is not known to stay with the candidates: ``{"node", "hook", "why"}``.
 
-    ``chosen`` are unique ids. On-run hooks are reported once for the project (``node`` is its name).
+    ``chosen`` are unique ids. The project's on-run hooks are not looked at, because candidates are built without them.
     """
     found = []
     for unique_id in chosen:
@@ -33,11 +33,6 @@ def check_hooks(manifest: dict[str, Any], chosen: Collection[str]) -> list[dict[
                 sql = hook.get("sql", "") if isinstance(hook, dict) else str(hook)
                 if why := why_unsafe(sql):
                     found.append({"node": unique_id, "hook": when, "why": why})
-    for node in manifest["nodes"].values():
-        if node.get("resource_type") == "operation":
-            when = next((t for t in node.get("tags", []) if t.startswith("on-run")), "on-run")
-            if why := why_unsafe(node.get("raw_code", "")):
-                found.append({"node": node.get("package_name", ""), "hook": when, "why": why})
     return found
 
 

@@ -73,7 +73,6 @@ def _worker(context: StepContext, access: Access) -> Worker:
     runtime = context.runtime(project_tree.section_of(context).runtime)
     environment = {
         **access.profile_environment(),
-        "DBT_LOG_PATH": str(context.scratch / "dbt-logs"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
     secret = access.password
@@ -87,7 +86,7 @@ def _parse(worker: Worker, context: StepContext, view: str) -> dict[str, Any]:
     target = context.environment.dbt.target if context.environment.dbt else None
     answer = worker.request(
         "parse", timeout=PARSE_SECONDS, project_dir=str(folder), profiles_dir=str(folder),
-        target=target or context.environment_name, target_path=str(context.scratch / "dbt-target"),
+        target=target, target_path=str(context.scratch / "dbt-target"),
     )  # fmt: skip
     errors = answer.get("errors") or []
     if errors or not answer.get("manifest_path"):
@@ -175,14 +174,13 @@ def _build(
 
     def on_event(event: dict[str, Any]) -> None:
         nonlocal finished
-        name = str(event.get("unique_id") or event.get("message") or "")
-        if event.get("status") not in (None, "started", "running"):
-            finished += 1
-        context.on_progress(Progress("dbt", name.rpartition(".")[2] or "building", min(finished, total), total))
+        finished += 1
+        name = ".".join(str(event.get("unique_id", "")).split(".")[2:3])
+        context.on_progress(Progress("dbt", f"{name}: {event.get('status', '')}", min(finished, total), total))
 
     return worker.request(
         "build", timeout=BUILD_SECONDS, on_event=on_event, select=sorted(overrides), overrides=overrides,
-        command="build", full_refresh=False,
+        command="build", hooks=False,
     )  # fmt: skip
 
 
@@ -211,7 +209,7 @@ def _refuse_failures(answer: Mapping[str, Any], relations: list[dict[str, Any]])
         raise RefusedError(
             "dbt could not start to build the candidates",
             remedy="Run `dbt build` in the dbt project: it says more.",
-            detail=str(answer.get("message") or answer.get("error") or ""),
+            detail=shown("; ".join(str(error.get("message", "")) for error in answer.get("errors", ()))),
         )
 
 
@@ -250,5 +248,7 @@ def _receipt(
         "relations": relations,
         "tests": tests,
         "seconds": {keys[u]: round(float(a.get("seconds") or 0), 3) for u, a in answers.items() if u in keys},
+        # Left out of the candidates' build: they run against whatever they name.
+        "hooks_not_run": sorted(u for u, n in manifest.get("nodes", {}).items() if n["resource_type"] == "operation"),
         "warnings": [{**w, "resource": keys.get(w["node"], "")} for w in warnings],
     }

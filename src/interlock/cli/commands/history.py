@@ -6,7 +6,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from interlock.cli.options import Json, Project, Verbose, session
 
@@ -51,19 +50,12 @@ def _render(rows: list[dict[str, Any]], console: Console) -> None:
     if not rows:
         console.print("nothing was deployed yet")
         return
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("started", "environment", "what", "release", "by", "outcome", "deployment"):
-        table.add_column(column, overflow="fold")
     for row in rows:
         outcome = row["outcome"] or "has not ended"
-        cause = f": {escape(row['cause'])}" if row["cause"] else ""
-        table.add_row(
-            row["started"][:19].replace("T", " "),
-            row["environment"],
-            f"{row['intent']} ({row['changes']})",
-            row["release"][:12] or "-",
-            row["actor"],
-            f"[{_STYLES[row['outcome']]}]{outcome}[/]{cause}",
-            row["deployment"],
+        console.print(
+            f"[dim]{row['started'][:19].replace('T', ' ')}[/] {row['environment']} "
+            f"[{_STYLES[row['outcome']]}]{outcome}[/] {row['intent']} of {row['changes']} resources "
+            f"→ {row['release'][:12] or 'nothing'} by {escape(row['actor'])} [dim]{row['deployment']}[/]"
         )
-    console.print(table)
+        if row["cause"]:
+            console.print(f"    {escape(row['cause'])}")

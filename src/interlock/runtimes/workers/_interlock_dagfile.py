@@ -161,13 +161,14 @@ class DagFiles:
                 errors.append(_error("ImportError", text.strip().splitlines()[-1], path, text))
         if errors and outcome == "ok":
             outcome = "error"
+        imports = sorted({path, *self.recorder.imports()})
         return {
             "path": path,
             "dags": dags,
             "errors": errors,
             "import_seconds": round(seconds if seconds is not None else time.perf_counter() - begun, 4),
-            "imports": sorted({path, *self.recorder.imports()}),
-            "reads": [read for read in self.recorder.reads() if read != path],
+            "imports": imports,
+            "reads": self.recorder.reads(imports),
             "outcome": outcome,
         }
 

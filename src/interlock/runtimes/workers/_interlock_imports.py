@@ -105,7 +105,7 @@ class Recorder:
         self.ran = set()
         self.opened = set()
         # No project code has run yet: whatever is loaded by now belongs to the runtime.
-        self._before = frozenset(sys.modules)
+        self._foreign = set(sys.modules)
         self._shared, self._files = None, set()
         sys.addaudithook(self._heard)
 
@@ -125,7 +125,7 @@ class Recorder:
                     self.opened.add(path)
 
     def begin(self, path):
-        """The file at ``path`` starts: what its process noted before it, it shares with every other file of the process."""
+        """The file at ``path`` starts: what was noted before the first one, all files of the process share."""
         if self._shared is None:
             self._shared = (frozenset(self.ran), frozenset(self.opened))
         self.ran, self.opened = set(self._shared[0]), set(self._shared[1])
@@ -145,17 +145,18 @@ class Recorder:
     def loaded(self):
         """(name, path) of the project's modules in ``sys.modules``, sorted."""
         found = []
-        for name in sys.modules.keys() - self._before:
+        for name in sys.modules.keys() - self._foreign:
             path = getattr(sys.modules.get(name), "__file__", None)
             own = self.roots.relative(path) if isinstance(path, str) else None
             if own is not None:
                 found.append((name, own))
+            else:
+                self._foreign.add(name)
         return sorted(found)
 
-    def reads(self):
-        """Project files that were opened to be read and are no modules: SQL, YAML, templates; sorted."""
-        modules = set(self.imports())
-        return sorted(path for path in self.opened if path not in modules and os.path.isfile(self._full(path)))
+    def reads(self, modules):
+        """Project files that were opened to be read and are none of the modules: SQL, YAML, templates; sorted."""
+        return sorted(path for path in self.opened.difference(modules) if os.path.isfile(self._full(path)))
 
     def _full(self, path):
         return os.path.join(self.roots.project, path)

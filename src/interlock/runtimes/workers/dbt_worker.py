@@ -188,7 +188,9 @@ class DbtWorker:
                 try:
                     voice.say(result=work(voice.say, *args))
                 except (Refused, KeyError, ValueError) as error:
-                    voice.say(raised=[type(error).__name__, [str(one) for one in error.args], getattr(error, "remedy", "")])
+                    voice.say(
+                        raised=[type(error).__name__, [str(one) for one in error.args], getattr(error, "remedy", "")]
+                    )
                 code = 0
             finally:
                 sys.stdout.flush()
@@ -217,8 +219,10 @@ class DbtWorker:
             )
         if "raised" in result:
             kind, arguments, remedy = result["raised"]
-            raise Refused(arguments[0], remedy) if kind == "Refused" else {"KeyError": KeyError}.get(kind, ValueError)(
-                *arguments
+            raise (
+                Refused(arguments[0], remedy)
+                if kind == "Refused"
+                else {"KeyError": KeyError}.get(kind, ValueError)(*arguments)
             )
         return result["result"]
 

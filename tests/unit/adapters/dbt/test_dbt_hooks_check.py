@@ -33,10 +33,8 @@ def test_a_hook_that_names_a_fixed_relation_or_calls_a_macro_is_reported(sql: st
     assert name in why_unsafe(sql)
 
 
-def test_on_run_hooks_are_reported_for_the_project() -> None:
-    operation = {
-        "resource_type": "operation", "tags": ["on-run-end"], "package_name": "shop", "raw_code": "insert into log.runs select 1",
-    }  # fmt: skip
-    model = {"resource_type": "model", "config": {"post-hook": [{"sql": "vacuum {{ this }}"}]}}
-    found = check_hooks({"nodes": {"operation.shop.x": operation, "model.shop.a": model}}, ["model.shop.a"])
-    assert [(f["node"], f["hook"]) for f in found] == [("shop", "on-run-end")]
+def test_only_the_hooks_of_chosen_nodes_are_looked_at() -> None:
+    config = {"post-hook": [{"sql": "vacuum {{ this }}"}], "pre-hook": [{"sql": "delete from audit.runs"}]}
+    nodes = {name: {"resource_type": "model", "config": config} for name in ("model.shop.a", "model.shop.b")}
+    found = check_hooks({"nodes": nodes}, ["model.shop.a"])
+    assert [(f["node"], f["hook"]) for f in found] == [("model.shop.a", "pre-hook")]
