@@ -160,3 +160,24 @@ def test_no_path_of_this_machine_is_reported(parsed: dict[str, dict[str, Any]], 
 
 def test_nothing_is_written_into_the_project(parsed: dict[str, dict[str, Any]], project: Path) -> None:
     assert list(project.rglob("__pycache__")) == []
+
+
+def test_helper_that_kills_the_processes_above_it_stops_nobody_else(
+    tmp_path: Path, runtime_python: Callable[[str], Path]
+) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "kills.py").write_text("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n")
+    (tmp_path / "lib" / "exits.py").write_text("import os\nos._exit(5)\n")
+    for number in range(6):
+        head = HEAD.replace("from shared.names import OWNER", "OWNER = 'x'")
+        dag = head + DAG_OF.format(f"d{number}")
+        (tmp_path / f"good_{number}.py").write_text(dag)
+        (tmp_path / f"kills_{number}.py").write_text("import lib.kills\n" + dag)
+        (tmp_path / f"exits_{number}.py").write_text("import lib.exits\n" + dag)
+    with Worker(Runtime("airflow", runtime_python("airflow"), ""), "airflow_worker.py") as worker:
+        answer = worker.request("parse", dags_folder=str(tmp_path), timeout=120, timeout_s=LIMIT_SECONDS)
+    outcomes = {Path(one["path"]).stem: one["outcome"] for one in answer["files"]}
+    assert len(outcomes) == 18
+    for number in range(6):
+        assert outcomes[f"good_{number}"] == "ok"
+        assert outcomes[f"exits_{number}"] == "exited"

@@ -204,7 +204,7 @@ class World:
         return Deployed(steps, receipts, gates, turned=False)
 
     def turn(self, deployment: str, steps: list[Step], receipts: dict[str, Receipt]) -> None:
-        backwards = sorted(steps[::-1], key=lambda step: step.phase is not Phase.SWITCH)
+        backwards = sorted(steps, key=lambda step: step.phase is not Phase.SWITCH)
         for step in backwards:
             if step.engine == "dbt" and step.phase in (Phase.STAGE, Phase.SWITCH):
                 self.adapter.revert(step, receipts.get(step.id), self.context(deployment, None))

@@ -11,6 +11,7 @@ import pytest
 from interlock.catalog.dbt_select import Selection
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
+from interlock.catalog.store import ReadingCache
 from interlock.config import load_config
 from interlock.model.errors import WorkerError
 from interlock.model.findings import Finding
@@ -264,6 +265,4 @@ print(json.dumps(answers))
 
 
 def _facts_of(platform: Platform) -> str:
-    from interlock.catalog.store import ReadingCache
-
     return json.dumps(ReadingCache(platform.cache).load("dbt")["project"]["facts"])

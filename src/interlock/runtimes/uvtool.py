@@ -1,6 +1,8 @@
 """Runs uv, and turns what it says into errors with a remedy."""
 
+import functools
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -27,7 +29,7 @@ def run_uv(arguments: Sequence[str], *, cwd: Path, what: str, progress: Progress
     said: list[str] = []
     try:
         process = subprocess.Popen(
-            [uv.find_uv_bin(), *arguments], cwd=cwd, env=env, text=True, errors="replace",
+            [*_tied_to_us(), uv.find_uv_bin(), *arguments], cwd=cwd, env=env, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as error:
@@ -44,6 +46,19 @@ def run_uv(arguments: Sequence[str], *, cwd: Path, what: str, progress: Progress
     if process.returncode != 0:
         raise RuntimeBuildError(f"{what} failed", remedy=_remedy(text, cwd), detail=text.strip()[-8000:])
     return text
+
+
+@functools.cache
+def _tied_to_us() -> tuple[str, ...]:
+    """A command prefix that ends uv together with this process, where there is one.
+
+    Without it, a uv whose Interlock was killed goes on filling a folder that nobody will ever point to.
+    """
+    setpriv = shutil.which("setpriv")
+    prefix = (setpriv or "", "--pdeathsig", "KILL")
+    if setpriv is None or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode != 0:
+        return ()
+    return prefix
 
 
 def _remedy(text: str, folder: Path) -> str:

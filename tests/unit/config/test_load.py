@@ -53,7 +53,7 @@ def test_a_good_file_is_read(tmp_path):
         (("    after: dev", "    after: dv"), ["interlock.yaml:12", "no environment 'dv'", "did you mean 'dev'"]),
         (("executors: 20", "executors: many"), ["interlock.yaml:14", "executors", "integer was expected"]),
         (("executors: 20", "executors: 200"), ["interlock.yaml:14", "at most 100"]),
-        (('token: "env:TOKEN"}\n  prod', 'token: hunter2}\n  prod'), ["interlock.yaml:10", "reference"]),
+        (('token: "env:TOKEN"}\n  prod', "token: hunter2}\n  prod"), ["interlock.yaml:10", "reference"]),
         (("bucket: prod-bucket, ", ""), ["bucket", "not set here"]),
         (("dags: dags", "dags: ../outside"), ["interlock.yaml:4", "inside the project"]),
         (("dags: dags", "dags: /etc"), ["inside the project"]),

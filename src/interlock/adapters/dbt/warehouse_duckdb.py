@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from interlock.adapters.dbt import duckdb_swap
 from interlock.adapters.dbt.relations import (
     TOKEN,
     Kind,
@@ -26,7 +26,7 @@ from interlock.adapters.dbt.relations import (
     quoted,
     without_values,
 )
-from interlock.model.errors import HeldError, InterlockError, RefusedError, StaleError, UnreachableError, WarehouseError
+from interlock.model.errors import HeldError, InterlockError, UnreachableError, WarehouseError
 
 if TYPE_CHECKING:
     import duckdb
@@ -161,10 +161,11 @@ class DuckDbSession:
             self.query(f"CREATE TABLE {target.sql}{create[create.index('(') :]}")
             self.query(f"INSERT INTO {target.sql} SELECT * FROM {source.sql}")
             for index in self._indexes(source):
-                self._create_index(index, source, target)
-            return self._fingerprint(source)
+                duckdb_swap.create_index(self, index, target)
+            return self.fingerprint(source)
 
-    def _fingerprint(self, relation: Relation) -> dict[str, Any]:
+    def fingerprint(self, relation: Relation) -> dict[str, Any]:
+        """What changes with every change of the table's rows."""
         [(rows, total)] = self.query(f"SELECT count(*), sum(hash(r))::VARCHAR FROM {relation.sql} AS r")
         return {"rows": rows, "sum": total or "0"}
 
@@ -178,25 +179,17 @@ class DuckDbSession:
             )
         ]
 
-    def _create_index(self, index: tuple[str, str], before: Relation, after: Relation) -> None:
-        name, sql = index
-        # Names of indexes are unique in a schema, so each carries the suffix of its table's name.
-        plain = name.split(TOKEN)[0]
-        suffix = TOKEN + after.name.split(TOKEN, 1)[1] if TOKEN in after.name else ""
-        unique = "UNIQUE " if sql.upper().startswith("CREATE UNIQUE") else ""
-        rest = sql[sql.index("(", sql.upper().index(" ON ")) :].rstrip(";")
-        self.query(f"CREATE {unique}INDEX {quoted(plain + suffix)} ON {after.sql}{rest}")
-
     def obstacles(self, relations: Sequence[Relation]) -> list[Obstacle]:
+        rows = self.query(
+            "SELECT DISTINCT schema_name, table_name, referenced_table FROM duckdb_constraints()"
+            " WHERE database_name = current_database() AND constraint_type = 'FOREIGN KEY'"
+        )
+        # DuckDB's foreign keys stay inside a schema.
+        wanted = set(relations)
         return [
-            Obstacle(relation, f"a foreign key of {schema}.{name} refers to it")
-            for relation in relations
-            for schema, name in self.query(
-                "SELECT DISTINCT schema_name, table_name FROM duckdb_constraints()"
-                " WHERE database_name = current_database() AND constraint_type = 'FOREIGN KEY'"
-                " AND schema_name = ? AND referenced_table = ?",
-                (relation.schema, relation.name),
-            )
+            Obstacle(Relation(schema, to), f"a foreign key of {schema}.{name} refers to it")
+            for schema, name, to in rows
+            if Relation(schema, to) in wanted
         ]
 
     def lost_columns(self, live: Relation, candidate: Relation) -> list[str]:
@@ -212,12 +205,14 @@ class DuckDbSession:
 
     def mark(self, id: str, item: str, data: dict[str, Any]) -> None:
         self._ready()
-        self._mark(id, item, data)
+        self._mark(id, {item: data})
 
-    def _mark(self, id: str, item: str, data: dict[str, Any]) -> None:
+    def _mark(self, id: str, items: dict[str, dict[str, Any]]) -> None:
+        rows = [value for item, data in items.items() for value in (id, item, json.dumps(data))]
         self.query(
-            f"INSERT INTO {_META}.marks (id, item, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-            (id, item, json.dumps(data)),
+            f"INSERT INTO {_META}.marks (id, item, data) VALUES {', '.join(['(?, ?, ?)'] * len(items))}"
+            " ON CONFLICT DO NOTHING",
+            rows,
         )
 
     def unmark(self, id: str) -> None:
@@ -232,116 +227,18 @@ class DuckDbSession:
 
     def swap(self, id: str, moves: Sequence[Move], fence: Callable[[], None]) -> tuple[list[Moved], bool]:
         self._ready()
-        # Outside the transaction, because a view that does not work is found by an error, which would abort it.
-        known = self.marks(id)
-        views = self._other_views([move for move in moves if move.key not in known])
-        with self._transaction():
-            done = {key: moved_of(data) for key, data in self.marks(id).items()}
-            todo = [move for move in moves if move.key not in done]
-            if todo:
-                self._check(todo)
-                moved = [self._park(move) for move in todo]
-                self._put(todo)
-                self._create_views(views, "It reads what the release takes away: change that view first.")
-                for entry in moved:
-                    self._mark(id, entry.key, entry.to_json())
-                done |= {entry.key: entry for entry in moved}
+        done = {key: moved_of(data) for key, data in self.marks(id).items()}
+        todo = [move for move in moves if move.key not in done]
+        if todo:
+            # No other process can come between these statements and the transaction: the file is ours.
+            seen = duckdb_swap.look(self)
+            views = duckdb_swap.views_to_renew(self, seen, todo)
+            with self._transaction():
+                moved = duckdb_swap.swap(self, seen, todo, views)
+                self._mark(id, {entry.key: entry.to_json() for entry in moved})
                 fence()
+            done |= {entry.key: entry for entry in moved}
         return [done[move.key] for move in moves], bool(todo)
-
-    def _check(self, moves: Sequence[Move]) -> None:
-        for move in moves:
-            if move.incoming and not move.definition and self.kind(move.incoming) is None:
-                raise StaleError(
-                    f"{move.incoming} is no longer there", remedy="Deploy again: the candidate is built anew."
-                )
-            if move.expect is not None and self._fingerprint(move.live) != move.expect:
-                raise StaleError(
-                    f"{move.live} was written to while its candidate was built",
-                    remedy="Hold the jobs that write to it, or deploy when they do not run.",
-                )
-        found = self.obstacles([m.live for m in moves])
-        if found:
-            raise RefusedError(
-                f"{found[0].relation} cannot be replaced: {found[0].what}",
-                remedy="Drop it for the deployment, or leave it to dbt's constraints.",
-            )
-
-    def _park(self, move: Move) -> Moved:
-        kind = self.kind(move.live)
-        definition = ""
-        if kind is not None:
-            if kind == "view":
-                definition = self._view_sql(move.live)
-            self._rename(move.live, move.parked, kind)
-        parked = move.parked if kind is not None else None
-        return Moved(move.key, move.live, parked, kind or "", definition, put=move.incoming is not None)
-
-    def _put(self, moves: Sequence[Move]) -> None:
-        views: dict[Relation, str] = {}
-        for move in moves:
-            if move.incoming is None:
-                continue
-            kind = self.kind(move.incoming)
-            if kind == "table":
-                self._rename(move.incoming, move.live, "table")
-                continue
-            # A candidate's suffix occurs nowhere else: taking it out of the SQL gives the SQL with live names.
-            sql = self._view_sql(move.incoming) if kind else move.definition
-            views[move.live] = sql.replace(move.incoming.name.removeprefix(move.live.name), "")
-            self._drop(move.incoming)
-        self._create_views(views, "Switch what it reads together with it.")
-
-    def _create_views(self, views: dict[Relation, str], remedy: str) -> None:
-        # One error aborts a DuckDB transaction and there are no savepoints: the order must be right at once.
-        for view in _reading_order(views):
-            try:
-                self.query(f"CREATE OR REPLACE VIEW {view.sql} {_view_body(views[view])}")
-            except WarehouseError as error:
-                raise RefusedError(
-                    f"the view {view} does not work with the relations of the switch: {error.summary}", remedy=remedy
-                ) from error
-
-    def _view_sql(self, view: Relation) -> str:
-        [(sql,)] = self.query(
-            "SELECT sql FROM duckdb_views()"
-            " WHERE database_name = current_database() AND schema_name = ? AND view_name = ?",
-            (view.schema, view.name),
-        )
-        return str(sql)
-
-    def _rename(self, before: Relation, after: Relation, kind: Kind) -> None:
-        indexes = self._indexes(before)
-        for name, _ in indexes:
-            self.query(f"DROP INDEX {quoted(before.schema)}.{quoted(name)}")
-        self.query(f"ALTER {kind.upper()} {before.sql} RENAME TO {quoted(after.name)}")
-        for index in indexes:
-            self._create_index(index, before, after)
-
-    def _other_views(self, moves: Sequence[Move]) -> dict[Relation, str]:
-        """Views outside the release that work now and read what will have other columns: created anew, they go on."""
-        changed = [m.live for m in moves if not m.incoming or self.columns(m.live) != self.columns(m.incoming)]
-        if not changed:
-            return {}
-        moving = {m.live for m in moves} | {m.incoming for m in moves}
-        rows = self.query(
-            "SELECT schema_name, view_name, sql FROM duckdb_views()"
-            " WHERE database_name = current_database() AND NOT internal"
-        )
-        found = {Relation(schema, name): sql for schema, name, sql in rows}
-        others = {v: sql for v, sql in found.items() if v not in moving and not v.ours}
-        reached = {relation.name.lower() for relation in changed}
-        for view in _reading_order(others):
-            if _reads(others[view]) & reached:
-                reached.add(view.name.lower())
-        return {v: sql for v, sql in others.items() if v.name.lower() in reached and self._binds(v)}
-
-    def _binds(self, view: Relation) -> bool:
-        try:
-            self.query(f"SELECT * FROM {view.sql} LIMIT 0")
-        except WarehouseError:
-            return False
-        return True
 
     def tidy(self) -> None:
         pass  # candidates share the schema of what they replace
@@ -362,35 +259,3 @@ class DuckDbSession:
                 dropped.append(str(previous))
             self.query(f"DELETE FROM {_META}.marks WHERE id = ? AND item = ?", (id, item))
         return dropped
-
-
-def _view_body(sql: str) -> str:
-    """The statement from its column list or AS on: what follows the view's name."""
-    found = re.match(
-        r'\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP(?:ORARY)?\s+)?VIEW\s+(?:(?:"(?:[^"]|"")*"|[^\s.("]+)\s*\.\s*)*'
-        r'(?:"(?:[^"]|"")*"|[^\s.("]+)\s*',
-        sql,
-        re.IGNORECASE,
-    )
-    return sql[found.end() :].rstrip().rstrip(";") if found else sql
-
-
-def _reads(sql: str) -> set[str]:
-    """The names, in lower case, of the relations that a view reads; every word of it where it cannot be parsed."""
-    import sqlglot
-
-    try:
-        parsed = sqlglot.parse_one(_view_body(sql).split("AS ", 1)[-1], read="duckdb")
-    except sqlglot.errors.SqlglotError:
-        return set(re.findall(r"\w+", sql.lower()))
-    return {table.name.lower() for table in parsed.find_all(sqlglot.exp.Table)}
-
-
-def _reading_order(views: dict[Relation, str]) -> list[Relation]:
-    """The views so that each stands behind those that it reads; as given where they read each other in a circle."""
-    named = {view.name.lower(): view for view in views}
-    graph = {v: {named[n] for n in _reads(sql) if n in named and named[n] != v} for v, sql in views.items()}
-    try:
-        return list(TopologicalSorter(graph).static_order())
-    except CycleError:
-        return list(views)

@@ -78,7 +78,6 @@ class DagFiles:
         self.roots, self.recorder = roots, recorder
         self._looks = None
         self.root_text = re.compile(re.escape(roots.project) + r"(?![\w.-])")
-        # airflow.models.dag is read where DAGs are made, to see that a shared module made none.
         self._made = 0
         self._count_dags()
 

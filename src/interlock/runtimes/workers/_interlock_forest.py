@@ -83,6 +83,8 @@ class Forest:
     # Making processes
 
     def _spawn(self, process):
+        while process.parent is not None and process.parent.sock is None:
+            process.adopt(process.parent.parent)
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         process.sock = ours
@@ -233,8 +235,6 @@ class Forest:
         self._leave(process)
 
     def _again(self, files, parent):
-        while parent is not None and parent.sock is None:
-            parent = parent.parent
         self.tasks.append(Process(parent, "leaf", files=files))
 
     def _leave(self, process):
