@@ -148,7 +148,7 @@ class Executor:
             EventType.STEP_FINISHED,
             step=step.id,
             changed=receipt.changed,
-            receipt={name: value for name, value in plain(receipt.data).items() if name not in ("live", "gates")},
+            receipt=_kept(step, receipt),
             seconds=receipt.seconds,
         )
         refusal = _refusal(receipt)
@@ -231,6 +231,12 @@ class Executor:
 
     def _say(self, step: Step, what: str, **data: Any) -> None:
         self._services.on_progress(Progress("step", step.summary, data={"step": step.id, "state": what, **data}))
+
+
+def _kept(step: Step, receipt: Receipt) -> dict[str, Any]:
+    """The receipt without what stands in events of its own: gates' answers, and what a switch made live."""
+    elsewhere = {"live", "gates"} if step.phase is Phase.SWITCH else {"gates"}
+    return {name: value for name, value in plain(receipt.data).items() if name not in elsewhere}
 
 
 def _refusal(receipt: Receipt) -> tuple[str, str] | None:

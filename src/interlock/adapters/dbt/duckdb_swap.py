@@ -26,7 +26,7 @@ class Session(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """The whole file at one moment: asked in a few statements, since each costs milliseconds and there are many moves."""
+    """The whole file at one moment: asked in a few statements, since each costs milliseconds and moves are many."""
 
     kinds: dict[Relation, Kind]
     views: dict[Relation, str]

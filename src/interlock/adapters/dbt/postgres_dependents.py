@@ -30,27 +30,36 @@ ORDER BY r.depth, c.oid
 """
 
 _OBSTACLES = """
-SELECT 'a foreign key of ' || k.conrelid::regclass || ' refers to it' FROM pg_constraint k
-WHERE k.contype = 'f' AND k.confrelid = %(oid)s AND NOT k.conrelid = ANY(%(moving)s::bigint[]::oid[])
-UNION ALL
-SELECT 'publication ' || p.pubname || ' names it' FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid
-WHERE x.prrelid = %(oid)s
-UNION ALL
-SELECT 'it has the trigger ' || t.tgname FROM pg_trigger t WHERE t.tgrelid = %(oid)s AND NOT t.tgisinternal
-UNION ALL
-SELECT 'it has the rule ' || r.rulename FROM pg_rewrite r WHERE r.ev_class = %(oid)s AND r.rulename <> '_RETURN'
-UNION ALL
-SELECT 'it is part of an inheritance or partitioning' FROM pg_inherits i
-WHERE %(oid)s IN (i.inhparent, i.inhrelid)
-UNION ALL
-SELECT 'function ' || p.oid::regprocedure || ' is bound to it' FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid
-WHERE d.classid = 'pg_proc'::regclass AND (
-    (d.refclassid = 'pg_class'::regclass AND d.refobjid = %(oid)s)
-    OR (d.refclassid = 'pg_type'::regclass AND d.refobjid = (SELECT reltype FROM pg_class WHERE oid = %(oid)s)))
-UNION ALL
-SELECT 'a column of ' || d.objid::regclass || ' has its row type' FROM pg_depend d
-WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_type'::regclass AND d.objsubid > 0
-  AND d.refobjid = (SELECT reltype FROM pg_class WHERE oid = %(oid)s)
+WITH moving AS (
+    SELECT n.nspname::text AS schema, c.relname::text AS name, c.oid, c.reltype
+    FROM unnest(%s::text[], %s::text[]) AS w(schema, name)
+    JOIN pg_namespace n ON n.nspname = w.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name
+), found(oid, what) AS (
+    SELECT k.confrelid, 'a foreign key of ' || k.conrelid::regclass || ' refers to it' FROM pg_constraint k
+    WHERE k.contype = 'f' AND k.conrelid NOT IN (SELECT oid FROM moving)
+  UNION ALL
+    SELECT x.prrelid, 'publication ' || p.pubname || ' names it'
+    FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid
+  UNION ALL
+    SELECT t.tgrelid, 'it has the trigger ' || t.tgname FROM pg_trigger t WHERE NOT t.tgisinternal
+  UNION ALL
+    SELECT r.ev_class, 'it has the rule ' || r.rulename FROM pg_rewrite r WHERE r.rulename <> '_RETURN'
+  UNION ALL
+    SELECT u.oid, 'it is part of an inheritance or partitioning'
+    FROM pg_inherits i, unnest(ARRAY[i.inhparent, i.inhrelid]) AS u(oid)
+  UNION ALL
+    SELECT d.refobjid, 'function ' || d.objid::regprocedure || ' is bound to it' FROM pg_depend d
+    WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_class'::regclass
+  UNION ALL
+    SELECT m.oid, 'function ' || d.objid::regprocedure || ' is bound to it' FROM pg_depend d
+    JOIN moving m ON m.reltype = d.refobjid
+    WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_type'::regclass
+  UNION ALL
+    SELECT m.oid, 'a column of ' || d.objid::regclass || ' has its row type' FROM pg_depend d
+    JOIN moving m ON m.reltype = d.refobjid
+    WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_type'::regclass AND d.objsubid > 0
+)
+SELECT DISTINCT m.schema, m.name, f.what FROM moving m JOIN found f ON f.oid = m.oid ORDER BY 1, 2, 3
 """
 
 _COLUMNS_READ = """
@@ -72,26 +81,37 @@ class Reader:
     definition: str
     options: str
     indexes: tuple[str, ...]
-    taken: privileges.Taken | None
+    taken: privileges.Taken
 
 
 def capture(session: Queries, moves: Sequence[Move]) -> list[Reader]:
     """Readers of what is about to be parked, those that others read first. Names in definitions are the live ones."""
-    lives = [oid for m in moves if (oid := session.oid(m.live)) is not None]
-    moving = lives + [oid for m in moves if m.incoming and (oid := session.oid(m.incoming)) is not None]
+    lives = _oids(session, [m.live for m in moves])
+    moving = lives + _oids(session, [m.incoming for m in moves if m.incoming])
     rows = session.query(_READERS, (lives, _OURS, moving))
     readers = [Relation(schema, name) for _, schema, name, *_ in rows]
+    if not readers:
+        return []
     found = obstacles(session, readers)
     if found:
         raise RefusedError(
             f"the view {found[0].relation} cannot be repointed: {found[0].what}",
             remedy="Drop that object before the deployment and create it again afterwards.",
         )
+    taken = privileges.capture(session, readers)
     return [
-        Reader(Relation(schema, name), kind, definition.rstrip().rstrip(";"), options, tuple(indexes),
-               privileges.capture(session, Relation(schema, name)))
-        for _, schema, name, kind, definition, options, indexes in rows
-    ]  # fmt: skip
+        Reader(reader, kind, definition.rstrip().rstrip(";"), options, tuple(indexes), taken[reader])
+        for reader, (_, _, _, kind, definition, options, indexes) in zip(readers, rows, strict=True)
+    ]
+
+
+def _oids(session: Queries, relations: Sequence[Relation]) -> list[int]:
+    rows = session.query(
+        "SELECT c.oid::bigint FROM unnest(%s::text[], %s::text[]) AS w(schema, name)"
+        " JOIN pg_namespace n ON n.nspname = w.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name",
+        ([r.schema for r in relations], [r.name for r in relations]),
+    )
+    return [oid for (oid,) in rows]
 
 
 def repoint(session: Queries, readers: Sequence[Reader]) -> None:
@@ -132,21 +152,13 @@ def _create(session: Queries, reader: Reader) -> None:
     session.query(f"CREATE {noun} {reader.relation.sql}{options} AS {reader.definition}")
     for index in reader.indexes:
         session.query(index)
-    if reader.taken is not None:
-        privileges.apply(session, reader.relation, reader.taken, grants=True)
+    privileges.apply(session, {reader.relation: (reader.taken, True)})
 
 
 def obstacles(session: Queries, relations: Sequence[Relation]) -> list[Obstacle]:
     """What keeps these relations from being replaced by others of the same names."""
-    oids = {relation: session.oid(relation) for relation in relations}
-    moving = [oid for oid in oids.values() if oid is not None]
-    found = []
-    for relation, oid in oids.items():
-        if oid is None:
-            continue
-        sql = _OBSTACLES.replace("%(oid)s", str(int(oid))).replace("%(moving)s", "%s")
-        found += [Obstacle(relation, str(what)) for (what,) in session.query(sql, (moving,))]
-    return found
+    rows = session.query(_OBSTACLES, ([r.schema for r in relations], [r.name for r in relations]))
+    return [Obstacle(Relation(schema, name), what) for schema, name, what in rows]
 
 
 def lost_columns(session: Queries, live: Relation, candidate: Relation) -> list[str]:

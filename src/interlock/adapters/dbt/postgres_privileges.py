@@ -1,176 +1,172 @@
-"""Owner, grants, comments and row policies of a PostgreSQL relation, taken from one object and given to another."""
+"""Owner, grants, comments and row policies of PostgreSQL relations, taken from some objects and given to others."""
 
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interlock.adapters.dbt.relations import Queries, Relation, quoted
 
+_COMMANDS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
+_GRANTEE = "CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee)::text END"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One privilege; ``column`` is "" for the whole relation, ``grantee`` is ``None`` for PUBLIC."""
+
+    privilege: str
+    grantee: str | None
+    grantable: bool
+    column: str
+
+    def statement(self, relation: Relation) -> str:
+        target = f" ({quoted(self.column)})" if self.column else ""
+        option = " WITH GRANT OPTION" if self.grantable else ""
+        return f"GRANT {self.privilege}{target} ON {relation.sql} TO {_who(self.grantee)}{option}"
+
 
 @dataclass(frozen=True)
 class Taken:
-    """What belongs to a relation but not to its definition."""
+    """What belongs to a relation but not to its definition. ``comments``: by column, "" for the relation itself."""
 
     kind: str
     owner: str
-    grants: tuple[str, ...]  # statements with {relation} in the relation's place
-    comments: tuple[tuple[int, str, str], ...]  # column number (0: the relation), column name, text
     secured: bool
     forced: bool
-    policies: tuple[str, ...]
+    grants: tuple[Grant, ...]
+    comments: dict[str, str]
+    policies: dict[str, str]  # by name; the statement has {relation} in the relation's place
+    columns: frozenset[str]
 
 
-def capture(session: Queries, relation: Relation) -> Taken | None:
-    """All of it, or ``None`` where there is no such relation."""
-    oid = session.oid(relation)
-    if oid is None:
-        return None
-    [(kind, owner, secured, forced)] = session.query(
-        "SELECT relkind::text, pg_get_userbyid(relowner)::text, relrowsecurity, relforcerowsecurity"
-        " FROM pg_class WHERE oid = %s",
-        (oid,),
+def capture(session: Queries, relations: Sequence[Relation]) -> dict[Relation, Taken]:
+    """All of it for each relation that exists: a handful of statements, however many relations there are."""
+    rows = session.query(
+        "SELECT c.oid::bigint, n.nspname::text, c.relname::text, c.relkind::text, pg_get_userbyid(c.relowner)::text,"
+        " c.relrowsecurity, c.relforcerowsecurity, ARRAY(SELECT a.attname::text FROM pg_attribute a"
+        " WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)"
+        " FROM unnest(%s::text[], %s::text[]) AS w(schema, name)"
+        " JOIN pg_namespace n ON n.nspname = w.schema JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name",
+        ([r.schema for r in relations], [r.name for r in relations]),
     )
-    comments = session.query(
-        "SELECT d.objsubid, coalesce(a.attname, '')::text, d.description FROM pg_description d"
-        " LEFT JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND d.objsubid > 0"
-        " WHERE d.classoid = 'pg_class'::regclass AND d.objoid = %s",
-        (oid,),
-    )
-    return Taken(
-        kind=kind,
-        owner=owner,
-        grants=tuple(_grants(session, oid)),
-        comments=tuple((int(n), column, text) for n, column, text in comments),
-        secured=secured,
-        forced=forced,
-        policies=tuple(_policies(session, oid)),
-    )
-
-
-def apply(session: Queries, relation: Relation, taken: Taken, *, grants: bool) -> None:
-    """The relation has the owner, policies, comments (where it has none) and, with ``grants``, privileges."""
-    oid = session.oid(relation)
-    [(kind, owner)] = session.query(
-        "SELECT relkind::text, pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = %s", (oid,)
-    )
-    noun = {"v": "VIEW", "m": "MATERIALIZED VIEW"}.get(kind, "TABLE")
-    columns = {name for (name,) in session.query(
-        "SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped", (oid,)
-    )}  # fmt: skip
-    if grants:
-        _revoke_all(session, oid, relation)
-        for statement, column in _with_columns(taken.grants):
-            if column is None or column in columns:
-                session.query(statement.replace("{relation}", relation.sql))
-    if kind in "rp" and taken.kind in "rp":
-        _secure(session, relation, taken)
-    _comment(session, oid, relation, noun, taken, columns)
-    if owner != taken.owner:
-        session.query(f"ALTER {noun} {relation.sql} OWNER TO {quoted(taken.owner)}")
-
-
-def _secure(session: Queries, relation: Relation, taken: Taken) -> None:
-    if taken.secured:
-        session.query(f"ALTER TABLE {relation.sql} ENABLE ROW LEVEL SECURITY")
-    if taken.forced:
-        session.query(f"ALTER TABLE {relation.sql} FORCE ROW LEVEL SECURITY")
-    has = {
-        n for (n,) in session.query("SELECT polname::text FROM pg_policy WHERE polrelid = %s", (session.oid(relation),))
-    }
-    for policy in taken.policies:
-        if not any(policy.startswith(f"CREATE POLICY {quoted(name)} ") for name in has):
-            session.query(policy.replace("{relation}", relation.sql))
-
-
-def _comment(session: Queries, oid: int | None, relation: Relation, noun: str, taken: Taken, columns: set[str]) -> None:
-    has = {n for (n,) in session.query(
-        "SELECT objsubid FROM pg_description WHERE classoid = 'pg_class'::regclass AND objoid = %s", (oid,)
-    )}  # fmt: skip
-    numbers = dict(session.query("SELECT attname::text, attnum FROM pg_attribute WHERE attrelid = %s", (oid,)))
-    for number, column, text in taken.comments:
-        literal = "'" + text.replace("'", "''") + "'" if "\\" not in text else _escaped(text)
-        if number == 0 and 0 not in has:
-            session.query(f"COMMENT ON {noun} {relation.sql} IS {literal}")
-        elif column in columns and numbers[column] not in has:
-            session.query(f"COMMENT ON COLUMN {relation.sql}.{quoted(column)} IS {literal}")
-
-
-def _escaped(text: str) -> str:
-    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
-
-
-def _grants(session: Queries, oid: int) -> list[str]:
-    rows: list[tuple[Any, ...]] = session.query(
-        "SELECT x.privilege_type, CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee)::text END,"
-        " x.is_grantable, NULL::text, x.grantee = c.relowner"
-        " FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = %(oid)s"
-        " UNION ALL SELECT x.privilege_type, CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee)::text END,"
-        " x.is_grantable, a.attname::text, false"
-        " FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid = %(oid)s AND NOT a.attisdropped".replace(
-            "%(oid)s", str(int(oid))
+    oids = [row[0] for row in rows]
+    grants, comments, policies = _grants(session, oids), _comments(session, oids), _policies(session, oids)
+    return {
+        Relation(schema, name): Taken(
+            kind, owner, secured, forced, tuple(grants[oid]), comments[oid], policies[oid], frozenset(columns)
         )
-    )
-    statements = []
-    for privilege, grantee, grantable, column, is_owner in rows:
-        if is_owner:
-            continue  # the owner's own privileges come with ownership
-        target = f" ({quoted(column)})" if column else ""
-        who = quoted(grantee) if grantee else "PUBLIC"
-        option = " WITH GRANT OPTION" if grantable else ""
-        statements.append(f"GRANT {privilege}{target} ON {{relation}} TO {who}{option}")
-    return statements
+        for oid, schema, name, kind, owner, secured, forced, columns in rows
+    }
 
 
-def _with_columns(statements: tuple[str, ...]) -> list[tuple[str, str | None]]:
-    found: list[tuple[str, str | None]] = []
-    for statement in statements:
-        head = statement.split(" ON {relation}", 1)[0]
-        column = head.split(' ("', 1)[1][:-2].replace('""', '"') if ' ("' in head else None
-        found.append((statement, column))
+def apply(session: Queries, wanted: Mapping[Relation, tuple[Taken, bool]]) -> None:
+    """Each relation has the owner, policies, comments (where it has none) and, if the flag says so, the grants."""
+    has = capture(session, list(wanted))
+    for relation, (taken, with_grants) in wanted.items():
+        now = has[relation]
+        noun = {"v": "VIEW", "m": "MATERIALIZED VIEW"}.get(now.kind, "TABLE")
+        if with_grants:
+            _apply_grants(session, relation, now, taken)
+        if now.kind in "rp" and taken.kind in "rp":
+            _apply_policies(session, relation, now, taken)
+        for column, text in taken.comments.items():
+            if column in now.comments or (column and column not in now.columns):
+                continue
+            what = f"COLUMN {relation.sql}.{quoted(column)}" if column else f"{noun} {relation.sql}"
+            session.query(f"COMMENT ON {what} IS {_literal(text)}")
+        if now.owner != taken.owner:
+            session.query(f"ALTER {noun} {relation.sql} OWNER TO {quoted(taken.owner)}")
+
+
+def _apply_grants(session: Queries, relation: Relation, now: Taken, taken: Taken) -> None:
+    wanted = {g for g in taken.grants if not g.column or g.column in now.columns}
+    if set(now.grants) == wanted:
+        return
+    for grantee in dict.fromkeys(grant.grantee for grant in now.grants):
+        session.query(f"REVOKE ALL ON {relation.sql} FROM {_who(grantee)}")
+    for grant in taken.grants:
+        if grant in wanted:
+            session.query(grant.statement(relation))
+
+
+def _apply_policies(session: Queries, relation: Relation, now: Taken, taken: Taken) -> None:
+    for name, statement in taken.policies.items():
+        if name not in now.policies:
+            session.query(statement.replace("{relation}", relation.sql))
+    if taken.secured and not now.secured:
+        session.query(f"ALTER TABLE {relation.sql} ENABLE ROW LEVEL SECURITY")
+    if taken.forced and not now.forced:
+        session.query(f"ALTER TABLE {relation.sql} FORCE ROW LEVEL SECURITY")
+
+
+def _grants(session: Queries, oids: list[int]) -> defaultdict[int, list[Grant]]:
+    found: defaultdict[int, list[Grant]] = defaultdict(list)
+    # The owner's own privileges come with ownership.
+    for oid, privilege, grantee, grantable, column in session.query(
+        f"SELECT c.oid::bigint, x.privilege_type, {_GRANTEE}, x.is_grantable, ''"
+        " FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = ANY(%s::bigint[]::oid[]) AND x.grantee <> c.relowner"
+        f" UNION ALL SELECT a.attrelid::bigint, x.privilege_type, {_GRANTEE}, x.is_grantable, a.attname::text"
+        " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid, aclexplode(a.attacl) x"
+        " WHERE a.attrelid = ANY(%s::bigint[]::oid[]) AND NOT a.attisdropped AND x.grantee <> c.relowner",
+        (oids, oids),
+    ):
+        found[oid].append(Grant(privilege, grantee, grantable, column))
     return found
 
 
-def _revoke_all(session: Queries, oid: int | None, relation: Relation) -> None:
-    rows = session.query(
-        "SELECT DISTINCT CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee)::text END"
-        " FROM pg_class c, aclexplode(c.relacl) x WHERE c.oid = %s AND x.grantee <> c.relowner",
-        (oid,),
-    )
-    for (grantee,) in rows:
-        session.query(f"REVOKE ALL ON {relation.sql} FROM {quoted(grantee) if grantee else 'PUBLIC'}")
+def _comments(session: Queries, oids: list[int]) -> defaultdict[int, dict[str, str]]:
+    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    for oid, column, text in session.query(
+        "SELECT d.objoid::bigint, coalesce(a.attname::text, ''), d.description FROM pg_description d"
+        " LEFT JOIN pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid AND d.objsubid > 0"
+        " WHERE d.classoid = 'pg_class'::regclass AND d.objoid = ANY(%s::bigint[]::oid[])",
+        (oids,),
+    ):
+        found[oid][column] = text
+    return found
 
 
-def _policies(session: Queries, oid: int) -> list[str]:
-    rows = session.query(
-        "SELECT polname::text, polpermissive, polcmd::text,"
+def _policies(session: Queries, oids: list[int]) -> defaultdict[int, dict[str, str]]:
+    found: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    rows: list[tuple[Any, ...]] = session.query(
+        "SELECT polrelid::bigint, polname::text, polpermissive, polcmd::text,"
         " ARRAY(SELECT CASE r WHEN 0 THEN NULL ELSE pg_get_userbyid(r)::text END FROM unnest(polroles) AS r),"
-        " pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid) FROM pg_policy WHERE polrelid = %s",
-        (oid,),
+        " pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)"
+        " FROM pg_policy WHERE polrelid = ANY(%s::bigint[]::oid[])",
+        (oids,),
     )
-    commands = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
-    statements = []
-    for name, permissive, command, roles, using, check in rows:
-        to = ", ".join(quoted(role) if role else "PUBLIC" for role in roles)
+    for oid, name, permissive, command, roles, using, check in rows:
         kind = "PERMISSIVE" if permissive else "RESTRICTIVE"
-        statement = f"CREATE POLICY {quoted(name)} ON {{relation}} AS {kind} FOR {commands[command]} TO {to}"
+        statement = f"CREATE POLICY {quoted(name)} ON {{relation}} AS {kind} FOR {_COMMANDS[command]}"
+        statement += f" TO {', '.join(_who(role) for role in roles)}"
         statement += f" USING ({using})" if using else ""
         statement += f" WITH CHECK ({check})" if check else ""
-        statements.append(statement)
-    return statements
+        found[oid][name] = statement
+    return found
 
 
 def copy_defaults(session: Queries, source: str, target: str) -> None:
-    """What is created in ``target`` gets the privileges that it would get in ``source``, as far as we may say so."""
+    """What we create in ``target`` gets the privileges that it would get in ``source``."""
     rows = session.query(
-        "SELECT d.defaclobjtype::text, x.privilege_type,"
-        " CASE x.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(x.grantee)::text END, x.is_grantable"
+        f"SELECT x.privilege_type, {_GRANTEE}, x.is_grantable"
         " FROM pg_default_acl d JOIN pg_namespace n ON n.oid = d.defaclnamespace, aclexplode(d.defaclacl) x"
         " WHERE n.nspname = %s AND d.defaclrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)"
         " AND d.defaclobjtype = 'r'",
         (source,),
     )
-    for _, privilege, grantee, grantable in rows:
-        who = quoted(grantee) if grantee else "PUBLIC"
+    for privilege, grantee, grantable in rows:
         option = " WITH GRANT OPTION" if grantable else ""
         session.query(
-            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(target)} GRANT {privilege} ON TABLES TO {who}{option}"
+            f"ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(target)}"
+            f" GRANT {privilege} ON TABLES TO {_who(grantee)}{option}"
         )
+
+
+def _who(grantee: str | None) -> str:
+    return "PUBLIC" if grantee is None else quoted(grantee)
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("'", "''")
+    return "E'" + escaped.replace("\\", "\\\\") + "'" if "\\" in text else f"'{escaped}'"

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from interlock.adapters.dbt import postgres_dependents as dependents
 from interlock.adapters.dbt import postgres_privileges as privileges
+from interlock.adapters.dbt import postgres_swap
+from interlock.adapters.dbt.postgres_swap import KINDS, NOUN
 from interlock.adapters.dbt.relations import (
     TOKEN,
     Kind,
@@ -30,14 +32,12 @@ from interlock.adapters.dbt.relations import (
     without_values,
 )
 from interlock.config.models import PostgresWarehouse
-from interlock.model.errors import HeldError, RefusedError, StaleError, UnreachableError, WarehouseError
+from interlock.model.errors import HeldError, RefusedError, UnreachableError, WarehouseError
 
 if TYPE_CHECKING:
     import psycopg
 
 _META = "interlock_meta"
-_KINDS: dict[str, Kind] = {"r": "table", "p": "table", "f": "table", "v": "view", "m": "matview"}
-_NOUN: dict[Kind, str] = {"table": "TABLE", "view": "VIEW", "matview": "MATERIALIZED VIEW"}
 _LOCK_STATES = {"55P03", "40P01"}  # lock not available, deadlock detected
 _ATTEMPTS = 12
 
@@ -132,7 +132,7 @@ class PostgresSession:
 
     def kind(self, relation: Relation) -> Kind | None:
         found = self._class(relation)
-        return _KINDS.get(found[1]) if found else None
+        return KINDS.get(found[1]) if found else None
 
     def _class(self, relation: Relation) -> tuple[int, str] | None:
         rows = self.query(
@@ -181,7 +181,7 @@ class PostgresSession:
     def copy_table(self, source: Relation, target: Relation) -> dict[str, Any]:
         with self._transaction():
             self.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            print_of_copy = self._fingerprint(source)
+            print_of_copy = self.fingerprint(source)
             counted = self.query(
                 "SELECT attname::text FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped"
                 " AND (attidentity <> '' OR pg_get_serial_sequence(%s, attname) IS NOT NULL)",
@@ -221,7 +221,8 @@ class PostgresSession:
             head = "CREATE UNIQUE INDEX" if definition.startswith("CREATE UNIQUE") else "CREATE INDEX"
             self.query(f"{head} {quoted(name)} ON {target.sql} {definition[definition.index(' USING ') + 1 :]}")
 
-    def _fingerprint(self, relation: Relation) -> dict[str, Any]:
+    def fingerprint(self, relation: Relation) -> dict[str, Any]:
+        """What changes with every change of the table's rows, and with the table itself."""
         # Every row names the transaction that wrote it (xmin), and vacuum leaves that in place: an insert, update or
         # delete after the copy changes the count or the sum. Cheaper than hashing rows, and it sees all of them.
         [(rows, total)] = self.query(
@@ -246,9 +247,14 @@ class PostgresSession:
 
     def mark(self, id: str, item: str, data: dict[str, Any]) -> None:
         self._ready()
+        self._mark(id, {item: data})
+
+    def _mark(self, id: str, items: dict[str, dict[str, Any]]) -> None:
         self.query(
-            f"INSERT INTO {_META}.marks (id, item, data) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (id, item, json.dumps(data)),
+            f"INSERT INTO {_META}.marks (id, item, data) SELECT %s, u.item, u.data"
+            " FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS u(item, data, n)"
+            " ORDER BY u.n ON CONFLICT DO NOTHING",
+            (id, list(items), [json.dumps(data) for data in items.values()]),
         )
 
     def unmark(self, id: str) -> None:
@@ -274,7 +280,7 @@ class PostgresSession:
                     return self._swap(id, moves, fence)
             except _LockedError:
                 if time.monotonic() > deadline:
-                    raise self._held(moves) from None
+                    raise postgres_swap.held(self, moves) from None
             # Readers that queued behind our wait get through before the next attempt.
             time.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(pause * 2, 5.0)
@@ -285,96 +291,11 @@ class PostgresSession:
         done = {item: moved_of(json.loads(data)) for item, data in rows}
         todo = [move for move in moves if move.key not in done]
         if todo:
-            self._lock(todo)
-            self._check(todo)
-            others = dependents.capture(self, todo)
-            carried = [(move, privileges.capture(self, move.live)) for move in todo]
-            moved = [self._park(move) for move in todo]
-            self._put(todo)
-            for move, taken in carried:
-                if move.incoming is not None and taken is not None:
-                    privileges.apply(self, move.live, taken, grants=not move.grants_managed)
-            dependents.repoint(self, others)
-            for entry in moved:
-                self.mark(id, entry.key, entry.to_json())
+            moved = postgres_swap.swap(self, todo)
+            self._mark(id, {entry.key: entry.to_json() for entry in moved})
             done |= {entry.key: entry for entry in moved}
             fence()
         return [done[move.key] for move in moves], bool(todo)
-
-    def _lock(self, moves: Sequence[Move]) -> None:
-        live = sorted(m.live.sql for m in moves if self.kind(m.live) == "table")
-        copied = sorted(m.live.sql for m in moves if m.expect is not None and self.kind(m.live) == "table")
-        if copied:
-            # Holds writers and lets readers through while the tables are looked at.
-            self.query(f"LOCK TABLE {', '.join(copied)} IN SHARE ROW EXCLUSIVE MODE")
-            for move in moves:
-                if move.expect is not None and self._fingerprint(move.live) != move.expect:
-                    raise StaleError(
-                        f"{move.live} was written to while its candidate was built",
-                        remedy="Hold the jobs that write to it, or deploy when they do not run.",
-                    )
-        if live:
-            self.query(f"LOCK TABLE {', '.join(live)} IN ACCESS EXCLUSIVE MODE")
-
-    def _check(self, moves: Sequence[Move]) -> None:
-        for move in moves:
-            if move.expect is not None and self.kind(move.live) is None:
-                raise StaleError(f"{move.live} is no longer there", remedy="Deploy again.")
-            if move.incoming and not move.definition and self.kind(move.incoming) is None:
-                raise StaleError(
-                    f"{move.incoming} is no longer there", remedy="Deploy again: the candidate is built anew."
-                )
-        found = dependents.obstacles(self, [m.live for m in moves])
-        if found:
-            raise RefusedError(
-                f"{found[0].relation} cannot be replaced: {found[0].what}",
-                remedy="Drop that object before the deployment and create it again afterwards.",
-            )
-
-    def _park(self, move: Move) -> Moved:
-        kind = self.kind(move.live)
-        definition = ""
-        if kind is not None:
-            if kind != "table":
-                # Kept, because a cascade of somebody's drop can take a parked view away.
-                [(definition,)] = self.query("SELECT pg_get_viewdef(%s::oid)", (self.oid(move.live),))
-            self._create_schema(move.parked.schema)
-            self._move(move.live, move.parked.schema, kind)
-        parked = move.parked if kind is not None else None
-        return Moved(move.key, move.live, parked, kind or "", definition, put=move.incoming is not None)
-
-    def _put(self, moves: Sequence[Move]) -> None:
-        for move in moves:
-            if move.incoming is None:
-                continue
-            kind = self.kind(move.incoming)
-            if kind is not None:
-                self._move(move.incoming, move.live.schema, kind)
-            else:
-                noun = _NOUN[cast(Kind, move.definition_kind)]
-                self.query(f"CREATE {noun} {move.live.sql} AS {move.definition}")
-
-    def _move(self, relation: Relation, schema: str, kind: Kind) -> None:
-        self.query(f"ALTER {_NOUN[kind]} {relation.sql} SET SCHEMA {quoted(schema)}")
-
-    def _create_schema(self, schema: str) -> None:
-        if not self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)):
-            self.query(f"CREATE SCHEMA {quoted(schema)}")
-
-    def _held(self, moves: Sequence[Move]) -> HeldError:
-        names = [m.live.sql for m in moves]
-        rows = self.query(
-            "SELECT DISTINCT a.pid, coalesce(nullif(a.application_name, ''), 'unnamed') FROM pg_locks l"
-            " JOIN pg_stat_activity a ON a.pid = l.pid"
-            " WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()"
-            " AND l.relation IN (SELECT to_regclass(n) FROM unnest(%s::text[]) AS n) ORDER BY 1",
-            (names,),
-        )
-        who = ", ".join(f"{pid} ({application})" for pid, application in rows) or "sessions that have ended since"
-        return HeldError(
-            f"relations of the switch are in use by PostgreSQL session {who}",
-            remedy="Wait for those sessions or end them with pg_terminate_backend; then `interlock resume`.",
-        )
 
     def retire(self, older: timedelta) -> list[str]:
         if self.oid(Relation(_META, "marks")) is None:
@@ -390,7 +311,7 @@ class PostgresSession:
             kind = self.kind(previous) if previous is not None and previous.ours else None
             if previous is not None and kind is not None:
                 try:
-                    self.query(f"DROP {_NOUN[kind]} {previous.sql}")
+                    self.query(f"DROP {NOUN[kind]} {previous.sql}")
                 except WarehouseError:
                     continue  # something still reads it: it stays, and so does the mark that finds it again
                 dropped.append(str(previous))
