@@ -23,9 +23,11 @@ DRIVE = Path(__file__).with_name("drive.py")
 
 def ready(root: Path, *, engines: bool) -> None:
     """Version 1 is live, version 2 is built."""
+    if engines:
+        (root / ".interlock/env/prod").mkdir(parents=True)
+        duckdb.connect(str(root / ".interlock/env/prod/warehouse.duckdb")).close()
     for version in (1, 2):
         write(root, version, engines=engines)
-        (root / ".interlock/env/prod").mkdir(parents=True, exist_ok=True)
         workspace = Workspace(root)
         built = build_release(workspace)
         assert built.manifest is not None, built.findings
