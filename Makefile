@@ -1,6 +1,8 @@
 # Every target says what it does: 'make help'.
 PYTHON ?= python3
 UV := .bootstrap/bin/uv
+# Compiled files make every start some three times faster; a machine may have switched them off for everybody.
+export PYTHONDONTWRITEBYTECODE :=
 RUN := .venv/bin
 JOBS ?= 2
 
@@ -42,6 +44,6 @@ $(UV):
 
 .venv/.ready: requirements.lock pyproject.toml | $(UV)
 	$(UV) venv -q --allow-existing --python $(PYTHON) .venv
-	$(UV) pip sync -q --python $(RUN)/python --require-hashes requirements.lock
+	$(UV) pip sync -q --compile-bytecode --python $(RUN)/python --require-hashes requirements.lock
 	$(UV) pip install -q --python $(RUN)/python --no-deps --no-build-isolation -e .
 	@touch $@

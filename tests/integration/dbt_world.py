@@ -170,12 +170,12 @@ class World:
         return Manifest("shop", "c", tuple(entries), reading.catalog, {"dbt": "lock"}, {}), blobs
 
     def context(self, deployment: str, release: tuple[Manifest, dict[str, bytes]] | None, **rest: Any) -> StepContext:
-        scratch = self.root / ".scratch"
-        scratch.mkdir(exist_ok=True)
+        cache = self.root / ".cache"
+        cache.mkdir(exist_ok=True)
         blobs = Blobs(release[1]) if release else None
         return StepContext(
             deployment=deployment, config=self.config, environment_name="dev", environment=self.environment,
-            root=self.root, scratch=scratch, fence=self.fence, state=self.state,
+            root=self.root, cache=cache, fence=self.fence, state=self.state,
             manifest=release[0] if release else None, blobs=blobs, runtime=self.runtime if release else None, **rest,
         )  # fmt: skip
 

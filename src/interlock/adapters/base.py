@@ -50,7 +50,8 @@ class StepContext:
     ``deployment`` with the step's id is the idempotency key. ``fence`` raises ``FencedError`` once the lease is lost:
     an adapter calls it right before each change of something live. ``manifest`` and ``blobs`` are only there on the way
     forward: ``revert`` must do without them. ``receipts`` are those of the earlier steps of the same deployment, by id.
-    ``root`` is the folder that relative paths of targets count from.
+    ``root`` is the folder that relative paths of targets count from. ``cache`` is a folder of this machine whose loss
+    costs time and nothing else.
     """
 
     deployment: str
@@ -58,7 +59,7 @@ class StepContext:
     environment_name: str
     environment: Environment
     root: Path
-    scratch: Path
+    cache: Path
     fence: Callable[[], None]
     state: EnvironmentState
     receipts: dict[str, Receipt] = field(default_factory=dict)

@@ -1,25 +1,33 @@
 """Carry out a plan from the command line: ask, deploy, say how it ended."""
 
 from rich.console import Console
-from rich.markup import escape
 
 from interlock.cli.options import Session, confirm
-from interlock.engine.operations import Ended, deploy
+from interlock.engine import operations, queueing
 from interlock.model.plan import Plan
 from interlock.views.plan_view import render_plan
+from interlock.views.text import literal
 
 
-def carry_out(session: Session, plan: Plan, *, yes: bool) -> int:
-    """Deploy ``plan`` after a yes. Exit code: 0 done or nothing to do, 1 turned round."""
+def carry_out(session: Session, plan: Plan, *, yes: bool, queue: bool = False, detach: bool = False) -> int:
+    """Deploy ``plan`` after a yes, here or (``queue``) by a worker. Exit code: 0 done or nothing to do, 1 turned round
+    or void. With ``detach`` nobody waits for the worker: 0 once it is queued.
+    """
     output = session.output
     if not plan.empty:
         if not output.as_json:
             render_plan(plan, output.errors, everything=output.verbose)
         confirm(f"Do this to {plan.environment}?", yes=yes, output=output)
-    return report(session, deploy(session.workspace, plan))
+    if plan.empty or not (queue or detach):
+        return report(session, operations.deploy(session.workspace, plan))
+    deployment = queueing.enqueue(session.workspace, plan)
+    if detach:
+        return report(session, operations.Ended(deployment, "queued", plan))
+    output.errors.print(f"[dim]queued as {deployment}; leaving this command does not take it back[/]")
+    return report(session, queueing.follow(session.workspace, deployment))
 
 
-def report(session: Session, ended: Ended) -> int:
+def report(session: Session, ended: "operations.Ended") -> int:
     """Show how a deployment ended, and the exit code for it."""
     data = {
         "deployment": ended.deployment,
@@ -29,26 +37,31 @@ def report(session: Session, ended: Ended) -> int:
         "previous": ended.plan.previous,
         "plan": ended.plan.digest,
         "intent": ended.plan.intent,
+        "change_count": len(ended.plan.changes),
         "cause": ended.cause,
         "gates": list(ended.gates),
     }
     session.output.show("deployment", data, lambda console: _render(ended, console))
-    return 1 if ended.outcome == "turned" else 0
+    return 1 if ended.outcome in ("turned", "void") else 0
 
 
-def _render(ended: Ended, console: Console) -> None:
-    environment, release = ended.plan.environment, ended.plan.release[:12]
+def _render(ended: "operations.Ended", console: Console) -> None:
+    environment, release = literal(ended.plan.environment), ended.plan.release[:12]
     if ended.outcome == "nothing":
         console.print(f"[green]Nothing to do:[/] {environment} already is release {release}.")
     elif ended.outcome == "turned":
-        console.print(f"[bold red]✗ {environment} was turned round[/]: {escape(ended.cause)}")
+        console.print(f"[bold red]✗ {environment} was turned round[/]: {literal(ended.cause)}")
         failed = [g for g in ended.gates if g["outcome"] == "fail"]
         for gate in failed:
-            console.print(f"    {escape(gate['gate'])} {escape(gate['resource'])}: {escape(gate['summary'])}")
+            console.print(f"    {literal(gate['gate'])} {literal(gate['resource'])}: {literal(gate['summary'])}")
             if gate.get("remedy"):
-                console.print(f"      [cyan]→[/] {escape(gate['remedy'])}")
+                console.print(f"      [cyan]→[/] {literal(gate['remedy'])}")
         previous = f"release {ended.plan.previous[:12]}" if ended.plan.previous else "nothing"
         console.print(f"  {previous} is live, as before. Deployment {ended.deployment}.")
+    elif ended.outcome == "queued":
+        console.print(f"[green]✓ queued[/] for {environment}: {ended.deployment}. 'interlock history' shows its end.")
+    elif ended.outcome == "void":
+        console.print(f"[bold red]✗ nothing was done[/]: {literal(ended.cause)}. Deployment {ended.deployment}.")
     elif ended.plan.intent == "rollback":
         console.print(f"[bold green]✓ {environment} is back at release {release or '(none)'}[/]. {ended.deployment}")
     else:

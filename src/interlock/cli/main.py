@@ -1,16 +1,18 @@
 """The entry point. Commands are loaded when they are called, so that ``--help`` answers at once."""
 
-import importlib
+import os
 import sys
-import traceback
 from typing import Any
 
 import typer
 import typer.exceptions
 
 from interlock import __version__
+from interlock.cli.late import import_command
 from interlock.model.errors import InterlockError, UsageError
 from interlock.views.output import Output
+
+_PIPE_CLOSED = 128 + 13  # as shells report a process that SIGPIPE ended
 
 # name: (module under interlock.cli.commands, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -22,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "deploy": ("deploy", "Deploy a release to an environment."),
     "promote": ("promote", "Deploy what is live in the environment before this one."),
     "resume": ("resume", "Finish a deployment that was interrupted."),
+    "worker": ("worker", "Carry out deployments that were queued, until it is stopped."),
     "status": ("status", "Show what is live in every environment."),
     "history": ("history", "Show what was deployed to an environment, when and by whom."),
     "rollback": ("rollback", "Go back to the release before, in seconds."),
@@ -42,7 +45,7 @@ def make_app(wanted: str | None) -> typer.Typer:
         if name != wanted:
             app.command(name, help=text)(_not_loaded)
             continue
-        loaded: typer.Typer = importlib.import_module(f"interlock.cli.commands.{module}").app
+        loaded: typer.Typer = import_command(f"interlock.cli.commands.{module}").app
         if loaded.info.help is None or not isinstance(loaded.info.help, str):
             app.command(name, help=text)(loaded.registered_commands[0].callback)  # type: ignore[type-var]
         else:
@@ -82,13 +85,17 @@ def run(command: Any, output: Output) -> int:
     except InterlockError as error:
         output.error(error)
         if output.verbose:
-            traceback.print_exc()
+            output.trace()
         return error.exit_code
     except typer.Exit as error:
         return int(error.exit_code)
     except typer.exceptions.TyperException as error:
         output.error(UsageError(str(error), remedy="interlock --help"))
         return 2
+    except BrokenPipeError:
+        # Whoever read our output has seen enough ('| head'). What Python still holds for it has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
     except (typer.Abort, KeyboardInterrupt):
         output.errors.print("interrupted; 'interlock resume' finishes a deployment that had begun")
         return 130
@@ -99,5 +106,5 @@ def run(command: Any, output: Output) -> int:
         )
         output.error(defect)
         if output.verbose:
-            traceback.print_exc()
+            output.trace()
         return defect.exit_code

@@ -1,12 +1,16 @@
 """Which release a command means."""
 
-from interlock.engine.workspace import Workspace
+from typing import TYPE_CHECKING
+
 from interlock.model.errors import UsageError
 from interlock.model.events import EventType
 from interlock.model.release import Manifest
 
+if TYPE_CHECKING:
+    from interlock.engine.workspace import Workspace
 
-def pick_release(workspace: Workspace, name: str | None) -> Manifest:
+
+def pick_release(workspace: "Workspace", name: str | None) -> Manifest:
     """The release with this id or unique prefix; without a name the one that was built last."""
     if name is not None:
         return workspace.store.manifest(name)

@@ -36,7 +36,15 @@ def read_yaml(path: Path) -> tuple[Any, dict[KeyPath, int]]:
         ) from None
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read: {error.strerror}", remedy="check the file's rights") from None
-    loader = _Loader(text)
+    try:
+        loader = _Loader(text)
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise ConfigError(
+            f"{path.name} is not valid YAML: it holds the character U+{error.character:04X}",
+            remedy="remove that character: an editor that shows control characters finds it",
+            place=Place(path.name, line),
+        ) from None
     try:
         node = loader.get_single_node()
         lines: dict[KeyPath, int] = {}

@@ -1,11 +1,12 @@
 """The durable engine (DBOS) behind three calls, so that it can be exchanged.
 
-DBOS records which calls of a walk are done, finds walks that a dead process left, and hands queued ones to workers. It
-is not the ledger: what happened is read from there. Every process has an executor id of its own (two processes with one
-id would run a live step twice), and the application version is ours, so that an upgrade of Interlock leaves no
-deployment behind.
+DBOS records which calls of a walk are done, and takes up a walk that a dead process left. It is not the ledger: what
+happened is read from there. Every process has an executor id of its own (two processes with one id would run a live
+step twice), and the application version is ours, so that an upgrade of Interlock leaves no deployment behind. A walk is
+taken up through a queue that only the holder of the environment's lease listens to.
 """
 
+import itertools
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,8 @@ from interlock.engine.walk import Durably
 from interlock.model.errors import InterlockError
 
 _VERSION = "1"
+_INTERRUPTED = "interrupted"
+_POLL_SECONDS = 0.2
 _PENDING = {"PENDING", "ENQUEUED", "DELAYED"}
 
 
@@ -28,10 +31,14 @@ def system_database(ledger_url: str, root: Path) -> str:
 
 
 class Durable:
-    """A launched durable engine: a context manager. ``body(deployment, durably)`` is the walk that it carries out."""
+    """A launched durable engine: a context manager. ``body(deployment, durably)`` is the walk that it carries out.
 
-    def __init__(self, database_url: str, body: Callable[[str, Durably], str]) -> None:
+    ``scope`` is the lease that the caller holds: walks of other scopes are never touched.
+    """
+
+    def __init__(self, database_url: str, scope: str, body: Callable[[str, Durably], str]) -> None:
         self._url = database_url
+        self._scope = scope
         self._body = body
         self._error: InterlockError | None = None
         self._workflow: Any = None
@@ -56,7 +63,9 @@ class Durable:
                 "enable_otlp": False,
             }
         )
+        DBOS.listen_queues([self._scope])
         DBOS.launch()
+        DBOS.register_queue(self._scope, polling_interval_sec=_POLL_SECONDS)
         return self
 
     def __exit__(
@@ -74,19 +83,23 @@ class Durable:
         from dbos import DBOS, SetWorkflowID
 
         self._error = None
-        attempt = 1
-        while (status := DBOS.get_workflow_status(f"{deployment}.{attempt}")) is not None:
-            if status.status in _PENDING:
-                handle = DBOS.resume_workflow(f"{deployment}.{attempt}")
-                break
-            attempt += 1
-        else:
-            with SetWorkflowID(f"{deployment}.{attempt}"):
-                handle = DBOS.start_workflow(self._workflow, deployment)
-        outcome = str(handle.get_result(polling_interval_sec=0.05))
-        if self._error is not None:
-            raise self._error
-        return outcome
+        for attempt in itertools.count(1):
+            walk = f"{deployment}.{attempt}"
+            status = DBOS.get_workflow_status(walk)
+            if status is None:
+                with SetWorkflowID(walk):
+                    handle = DBOS.start_workflow(self._workflow, deployment)
+            elif status.status in _PENDING:
+                handle = DBOS.resume_workflow(walk, queue_name=self._scope)
+            else:
+                continue
+            outcome = str(handle.get_result(polling_interval_sec=0.05))
+            if self._error is not None:
+                raise self._error
+            # Without an error of ours, a holder that lost its lease took the walk up and could do nothing with it.
+            if outcome != _INTERRUPTED:
+                return outcome
+        raise AssertionError("unreachable")
 
     def _carry(self, deployment: str) -> str:
         from dbos import DBOS
@@ -98,4 +111,4 @@ class Durable:
             return self._body(deployment, durably)
         except InterlockError as error:
             self._error = error
-            return "interrupted"
+            return _INTERRUPTED

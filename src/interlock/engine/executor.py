@@ -1,7 +1,5 @@
 """Carries out single steps of one deployment, each safe to run again, and writes what they did to the ledger."""
 
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -31,6 +29,7 @@ class Services:
 
     config: ProjectConfig
     root: Path
+    cache: Path
     ledger: Ledger
     adapters: dict[str, Adapter]
     manifest: Callable[[str], Manifest]
@@ -205,15 +204,13 @@ class Executor:
 
     def _context(self, deployment: str, *, forward: bool) -> StepContext:
         services, plan = self._services, self.record.plan
-        scratch = Path(tempfile.gettempdir()) / f"interlock-{os.getuid()}" / self._deployment
-        scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
         return StepContext(
             deployment=deployment,
             config=services.config,
             environment_name=plan.environment,
             environment=services.config.environments[plan.environment],
             root=services.root,
-            scratch=scratch,
+            cache=services.cache,
             fence=self._fence,
             state=self._ledger.state(plan.environment),
             receipts=dict(self.record.receipts),
@@ -230,7 +227,9 @@ class Executor:
         self._ledger.append(events, fence=self._holding.lease)
 
     def _say(self, step: Step, what: str, **data: Any) -> None:
-        self._services.on_progress(Progress("step", step.summary, data={"step": step.id, "state": what, **data}))
+        self._services.on_progress(
+            Progress("step", step.summary, data={"step": step.id, "phase": step.phase.value, "state": what, **data})
+        )
 
 
 def _kept(step: Step, receipt: Receipt) -> dict[str, Any]:

@@ -15,14 +15,15 @@ def environment_status(workspace: Workspace, name: str) -> dict[str, Any]:
     """
     environment = workspace.environment(name)
     state = workspace.ledger.state(name)
-    running = [r.id for r in workspace.deployments().values() if r.plan.environment == name and not r.outcome]
+    records = [r for r in workspace.deployments().values() if r.plan.environment == name and not r.outcome]
+    running = [r.id for r in records if r.interrupted]
     context = StepContext(
         deployment="status",
         config=workspace.config,
         environment_name=name,
         environment=environment,
         root=workspace.root,
-        scratch=workspace.cache,
+        cache=workspace.cache,
         fence=lambda: None,
         state=state,
     )
@@ -42,6 +43,7 @@ def environment_status(workspace: Workspace, name: str) -> dict[str, Any]:
         "environment": name,
         "release": state.release,
         "running": running[0] if running else "",
+        "queued": [r.id for r in records if not r.interrupted],
         "resources": [
             {"key": r.key, "release": r.release, "fingerprint": r.fingerprint, "enabled": r.enabled}
             for _, r in sorted(state.resources.items())

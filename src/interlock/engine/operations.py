@@ -12,7 +12,7 @@ from interlock.engine.durable import Durable, system_database
 from interlock.engine.executor import Executor, Services
 from interlock.engine.holding import Holding, scope_of
 from interlock.engine.identity import who
-from interlock.engine.record import DeploymentRecord, measured_seconds, stack_of, started
+from interlock.engine.record import DeploymentRecord, measured_seconds, planned, stack_of, started
 from interlock.engine.walk import Durably, walk
 from interlock.engine.workspace import Workspace
 from interlock.gates import evaluate_step
@@ -74,25 +74,41 @@ def release_to_promote(workspace: Workspace, environment: str) -> Manifest:
 
 def deploy(workspace: Workspace, plan: Plan) -> Ended:
     """Carry out a plan. ``StaleError`` if the environment moved since it was made, ``HeldError`` if it is held."""
-    if plan.project != workspace.config.project:
-        raise UsageError(f"the plan is of project {plan.project!r}, this is {workspace.config.project!r}")
+    refuse_other_project(workspace, plan)
     if plan.empty:
         return Ended("", "nothing", plan)
-    deployment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+    deployment = new_deployment()
     with Holding(workspace.ledger, scope_of(plan.project, plan.environment), deployment) as holding:
         _refuse_beside_unfinished(workspace, plan.environment)
-        if workspace.ledger.state(plan.environment).basis != plan.basis:
-            raise StaleError(
-                f"{plan.environment} moved since the plan was made, so the plan is void",
-                remedy=f"look at it again: interlock plan {plan.environment}",
-            )
-        workspace.ledger.append(started(plan, deployment, who()), fence=holding.lease)
-        return _carry(workspace, deployment, holding)
+        refuse_moved(workspace, plan)
+        begin = [*planned(plan, deployment, who()), started(plan, deployment, who())]
+        workspace.ledger.append(begin, fence=holding.lease)
+        return carry(workspace, deployment, holding)
+
+
+def new_deployment() -> str:
+    """An id that sorts by time and was never given before."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+
+def refuse_other_project(workspace: Workspace, plan: Plan) -> None:
+    """Return only if the plan is of this project; ``UsageError`` otherwise."""
+    if plan.project != workspace.config.project:
+        raise UsageError(f"the plan is of project {plan.project!r}, this is {workspace.config.project!r}")
+
+
+def refuse_moved(workspace: Workspace, plan: Plan) -> None:
+    """Return only if the environment still is what the plan was made for; ``StaleError`` otherwise."""
+    if workspace.ledger.state(plan.environment).basis != plan.basis:
+        raise StaleError(
+            f"{plan.environment} moved since the plan was made, so the plan is void",
+            remedy=f"look at it again: interlock plan {plan.environment}",
+        )
 
 
 def resume(workspace: Workspace, deployment: str | None) -> Ended:
     """Finish an interrupted deployment: the one named, or the only one there is."""
-    unfinished = {i: r for i, r in workspace.deployments().items() if not r.outcome}
+    unfinished = {i: r for i, r in workspace.deployments().items() if r.interrupted}
     if deployment is None:
         if not unfinished:
             raise UsageError("no deployment was interrupted", remedy="'interlock history' lists what happened")
@@ -104,7 +120,7 @@ def resume(workspace: Workspace, deployment: str | None) -> Ended:
     plan = unfinished[deployment].plan
     with Holding(workspace.ledger, scope_of(plan.project, plan.environment), deployment) as holding:
         workspace.ledger.append([Event(EventType.DEPLOYMENT_RESUMED, plan.environment, deployment, who())])
-        return _carry(workspace, deployment, holding)
+        return carry(workspace, deployment, holding)
 
 
 def switch_resource(workspace: Workspace, environment: str, key: str, *, on: bool) -> Receipt:
@@ -123,7 +139,7 @@ def switch_resource(workspace: Workspace, environment: str, key: str, *, on: boo
             environment_name=environment,
             environment=workspace.environment(environment),
             root=workspace.root,
-            scratch=workspace.cache,
+            cache=workspace.cache,
             fence=holding.fence,
             state=state,
             on_progress=workspace.on_progress,
@@ -140,6 +156,7 @@ def services_of(workspace: Workspace) -> Services:
     return Services(
         config=workspace.config,
         root=workspace.root,
+        cache=workspace.cache,
         ledger=workspace.ledger,
         adapters=workspace.adapters,
         manifest=lambda release: workspace.store.manifest(release),
@@ -150,7 +167,8 @@ def services_of(workspace: Workspace) -> Services:
     )
 
 
-def _carry(workspace: Workspace, deployment: str, holding: Holding) -> Ended:
+def carry(workspace: Workspace, deployment: str, holding: Holding) -> Ended:
+    """Carry a deployment that began to its end. Raises the ``InterlockError`` that kept it from there."""
     executor = Executor(services_of(workspace), deployment, holding)
 
     def body(_: str, durably: Durably) -> str:
@@ -166,13 +184,14 @@ def _run(workspace: Workspace, deployment: str, record: DeploymentRecord, body: 
     if record.plan.intent == "rollback":
         with nullcontext():
             return body(deployment, lambda name, function, argument: function(argument))
-    with Durable(system_database(workspace.config.ledger, workspace.root), body) as durable:
+    scope = scope_of(record.plan.project, record.plan.environment)
+    with Durable(system_database(workspace.config.ledger, workspace.root), scope, body) as durable:
         return durable.run(deployment)
 
 
 def _refuse_beside_unfinished(workspace: Workspace, environment: str) -> None:
     for record in workspace.deployments().values():
-        if record.plan.environment == environment and not record.outcome:
+        if record.plan.environment == environment and record.interrupted:
             raise HeldError(
                 f"deployment {record.id} to {environment} was interrupted and has not ended",
                 remedy=f"finish it first: interlock resume {record.id}",

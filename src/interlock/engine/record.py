@@ -18,8 +18,9 @@ class DeploymentRecord:
 
     ``receipts`` are those of finished steps; ``before`` what was live before each switch, by step and key (``None``:
     nothing was); ``started`` the steps that began, in order; ``undone`` the steps that were taken back. ``turned`` is
-    the cause once the deployment goes backwards, ``refused`` the step that was it. ``outcome`` is "" until
-    it ends.
+    the cause once the deployment goes backwards, ``refused`` the step that was it. ``outcome`` is "" until it ends;
+    ``void`` when it never began, because the environment moved while it waited. ``queued_at`` is "" for one that did
+    not wait for a worker, ``settings`` the digest of the configuration that it was queued with.
     """
 
     id: str
@@ -34,8 +35,15 @@ class DeploymentRecord:
     refused: str = ""
     outcome: str = ""
     attempts: int = 1
+    queued_at: str = ""
+    settings: str = ""
     started_at: str = ""
     finished_at: str = ""
+
+    @property
+    def interrupted(self) -> bool:
+        """It began and has not ended: somebody works on it, or has to resume it."""
+        return bool(self.started_at) and not self.outcome
 
     def step(self, step_id: str) -> Step:
         """The plan's step with this id."""
@@ -49,39 +57,60 @@ _PART = 256 * 1024  # characters of a plan in one event, well below the ledger's
 LISTED = frozenset(EventType) - {EventType.RESOURCE_LIVE, EventType.RELEASE_BUILT}
 
 
-def started(plan: Plan, deployment: str, actor: str) -> list[Event]:
-    """The events that begin a deployment: its whole plan, in parts, then the start."""
+def planned(plan: Plan, deployment: str, actor: str) -> list[Event]:
+    """The whole plan as events, in parts."""
     text = canonical_json(plan).decode()
     parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
-    begin = {"release": plan.release, "previous": plan.previous, "plan": plan.digest, "intent": plan.intent}
     return [
-        *(
-            Event(EventType.PLAN_MADE, plan.environment, deployment, actor, {"plan": plan.digest, "text": part})
-            for part in parts
-        ),
-        Event(EventType.DEPLOYMENT_STARTED, plan.environment, deployment, actor, begin),
+        Event(EventType.PLAN_MADE, plan.environment, deployment, actor, {"plan": plan.digest, "text": part})
+        for part in parts
     ]
 
 
-def fold(events: Iterable[Recorded]) -> dict[str, DeploymentRecord]:
-    """Every deployment in ``events``, by id, in the order in which they started."""
-    records: dict[str, DeploymentRecord] = {}
-    texts: dict[str, list[str]] = {}
-    for recorded in events:
+def started(plan: Plan, deployment: str, actor: str) -> Event:
+    """The event that begins a deployment whose plan is in the ledger."""
+    data = {"release": plan.release, "previous": plan.previous, "plan": plan.digest, "intent": plan.intent}
+    return Event(EventType.DEPLOYMENT_STARTED, plan.environment, deployment, actor, data)
+
+
+class Records:
+    """Every deployment in the events seen so far, by id, in the order in which they were queued or started."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, DeploymentRecord] = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def add(self, recorded: Recorded) -> None:
+        """Take in the next event."""
         event = recorded.event
         if event.type is EventType.PLAN_MADE:
-            texts.setdefault(event.deployment, []).append(event.data["text"])
-        elif event.type is EventType.DEPLOYMENT_STARTED:
-            plan = plan_from_json(json.loads("".join(texts.pop(event.deployment))))
-            records[event.deployment] = DeploymentRecord(event.deployment, plan, event.actor, started_at=recorded.at)
-        elif event.deployment in records:
-            _apply(records[event.deployment], recorded)
-    return records
+            self._texts.setdefault(event.deployment, []).append(event.data["text"])
+            return
+        if event.type in (EventType.DEPLOYMENT_QUEUED, EventType.DEPLOYMENT_STARTED):
+            if event.deployment not in self.by_id:
+                plan = plan_from_json(json.loads("".join(self._texts.pop(event.deployment))))
+                self.by_id[event.deployment] = DeploymentRecord(event.deployment, plan, event.actor)
+            # One that waited takes its place when it begins.
+            self.by_id[event.deployment] = self.by_id.pop(event.deployment)
+        if event.deployment in self.by_id:
+            _apply(self.by_id[event.deployment], recorded)
+
+
+def fold(events: Iterable[Recorded]) -> dict[str, DeploymentRecord]:
+    """Every deployment in ``events``, by id, in the order in which they were queued or started."""
+    records = Records()
+    for recorded in events:
+        records.add(recorded)
+    return records.by_id
 
 
 def _apply(record: DeploymentRecord, recorded: Recorded) -> None:
     data, kind = recorded.event.data, recorded.event.type
-    if kind is EventType.STEP_STARTED:
+    if kind is EventType.DEPLOYMENT_QUEUED:
+        record.queued_at, record.settings = recorded.at, data["settings"]
+    elif kind is EventType.DEPLOYMENT_STARTED:
+        record.started_at = recorded.at
+    elif kind is EventType.STEP_STARTED:
         record.started.append(data["step"])
     elif kind is EventType.STEP_FINISHED:
         step = data["step"]
@@ -98,7 +127,7 @@ def _apply(record: DeploymentRecord, recorded: Recorded) -> None:
     elif kind is EventType.DEPLOYMENT_RESUMED:
         record.attempts += 1
     elif kind is EventType.DEPLOYMENT_FINISHED:
-        record.outcome = data["outcome"]
+        record.outcome, record.turned = data["outcome"], record.turned or data.get("cause", "")
         record.finished_at = recorded.at
 
 

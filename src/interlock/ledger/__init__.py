@@ -3,30 +3,18 @@
 from interlock.ledger.chain import ChainProblem, Head
 from interlock.ledger.export import verify_export
 from interlock.ledger.leases import Lease, Leases
-from interlock.ledger.projections import (
-    DeploymentView,
-    ReleaseView,
-    StepView,
-    deployments,
-    environment_state,
-    releases,
-)
+from interlock.ledger.projections import environment_state
 from interlock.ledger.roles import grant_application_role
 from interlock.ledger.store import Ledger, open_ledger
 
 __all__ = [
     "ChainProblem",
-    "DeploymentView",
     "Head",
     "Lease",
     "Leases",
     "Ledger",
-    "ReleaseView",
-    "StepView",
-    "deployments",
     "environment_state",
     "grant_application_role",
     "open_ledger",
-    "releases",
     "verify_export",
 ]

@@ -117,6 +117,13 @@ class Leases:
         ttl = info.pop("ttl", 0.0)
         return Lease(scope, row.holder, row.token, ttl, row.acquired_at, row.expires_at, info)
 
+    def held(self, prefix: str) -> list[Lease]:
+        """The leases on scopes that begin with ``prefix`` and that somebody alive holds, in the order of the scopes."""
+        with self._database.reading() as connection:
+            theirs = (LEASE.c.scope.startswith(prefix, autoescape=True), LEASE.c.holder != "")
+            scopes = connection.execute(select(LEASE.c.scope).where(*theirs).order_by(LEASE.c.scope)).scalars().all()
+        return [lease for scope in scopes if (lease := self.current(scope)) is not None]
+
     def _now(self, connection: Connection) -> str:
         now = self._database.now(connection)
         if not self._database.sqlite:

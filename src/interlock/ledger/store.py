@@ -16,7 +16,7 @@ from interlock.ledger.clock import Clock, wall_clock
 from interlock.ledger.database import Database, open_database
 from interlock.ledger.export import write_export
 from interlock.ledger.leases import Lease, Leases, require
-from interlock.ledger.projections import STATE_TYPES, DeploymentView, ReleaseView, StateFold, deployments, releases
+from interlock.ledger.projections import STATE_TYPES, StateFold
 from interlock.ledger.records import RawEvent, as_recorded, data_text, raw_event, recorded
 from interlock.ledger.snapshots import Snapshot
 from interlock.ledger.tables import ANCHOR, EVENT
@@ -141,14 +141,6 @@ class Ledger:
                 self._catch_up(snapshot, head, store=True)
                 self._states[environment] = snapshot
             return found
-
-    def deployments(self, environment: str | None = None) -> list[DeploymentView]:
-        """All deployments, oldest first, of one environment or of all."""
-        return deployments(self.events(environment=environment))
-
-    def releases(self) -> list[ReleaseView]:
-        """All releases that were built or deployed, oldest first."""
-        return releases(self.events(types=(EventType.RELEASE_BUILT, EventType.DEPLOYMENT_FINISHED)))
 
     def verify(self, expected_head: Head | None = None) -> list[ChainProblem]:
         """Everything that is wrong with the ledger, [] when it is whole: see ``chain`` for what can be found.

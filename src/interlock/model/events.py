@@ -10,6 +10,7 @@ class EventType(StrEnum):
 
     RELEASE_BUILT = "release.built"
     PLAN_MADE = "plan.made"
+    DEPLOYMENT_QUEUED = "deployment.queued"
     DEPLOYMENT_STARTED = "deployment.started"
     DEPLOYMENT_RESUMED = "deployment.resumed"
     STEP_STARTED = "step.started"

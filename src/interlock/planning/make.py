@@ -32,7 +32,7 @@ def make_plan(
         adapter = adapters.get(engine)
         if adapter is None or not _has_target(context, engine):
             notes.append(f"{len(own)} {engine} resources stay out: {context.environment_name!r} has no target for them")
-            changes = tuple(c for c in changes if c not in own)
+            changes = tuple(c for c in changes if kind_of(c.key).engine != engine)
             continue
         steps += adapter.plan(context, own)
         if not adapter.capabilities.atomic_switch:

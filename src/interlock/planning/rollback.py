@@ -28,8 +28,11 @@ def rollback_plan(
 ) -> Plan:
     """The plan that undoes the newest deployment; all down to release ``to``; or one resource, ``only``.
 
-    ``stack`` holds what can be undone, newest first. Raises ``UsageError`` when there is nothing to go back to.
+    ``stack`` holds what can be undone, newest first. Raises ``UsageError`` when there is nothing to go back to, and for
+    an empty or ambiguous ``to`` or ``only``.
     """
+    if to == "" or only == "":
+        raise UsageError("an empty name says neither release nor resource", remedy="name one, or leave the option out")
     chosen = _one_resource(stack, only) if only else _whole(state, stack, to)
     steps: list[Step] = []
     changes: dict[str, Change] = {}
@@ -51,7 +54,8 @@ def rollback_plan(
         release=target,
         previous=state.release,
         basis=state.basis,
-        changes=tuple(changes[k] for k in sorted(changes)),
+        # What came and went in between was not there before and is not there now.
+        changes=tuple(c for _, c in sorted(changes.items()) if c.before or c.after),
         steps=tuple(steps),
         intent="rollback",
     )
@@ -65,8 +69,12 @@ def _whole(state: EnvironmentState, stack: Sequence[Forward], to: str | None) ->
         )
     if to is None:
         return [stack[0]]
+    meant = {f.plan.previous for f in stack if f.plan.previous.startswith(to)} - {""}
+    if len(meant) > 1:
+        named = ", ".join(sorted(release[: len(to) + 8] for release in meant))
+        raise UsageError(f"{to} may be one of {len(meant)} releases: {named}", remedy="write more of its digits")
     for count, forward in enumerate(stack, 1):
-        if forward.plan.previous and forward.plan.previous.startswith(to):
+        if forward.plan.previous in meant:
             return list(stack[:count])
     raise UsageError(
         f"release {to} was not live in {state.environment} before any deployment that still stands",

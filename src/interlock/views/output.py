@@ -2,6 +2,7 @@
 
 import json
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from interlock.model.canonical import plain
 from interlock.model.errors import ConfigError, InterlockError
+from interlock.views.text import Terminal, literal
 
 VERSION = 1
 
@@ -20,14 +22,13 @@ class Output:
     def __init__(self, *, as_json: bool, verbose: bool) -> None:
         self.as_json = as_json
         self.verbose = verbose
-        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-        self.errors = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self.console = Terminal(soft_wrap=not sys.stdout.isatty())
+        self.errors = Terminal(stderr=True, soft_wrap=not sys.stderr.isatty())
 
     def show(self, kind: str, data: dict[str, Any], render: Callable[[Console], None]) -> None:
         """Print ``data`` as one JSON object, or call ``render``."""
         if self.as_json:
-            sys.stdout.write(json.dumps({"version": VERSION, "kind": kind, **plain(data)}, ensure_ascii=False) + "\n")
-            sys.stdout.flush()
+            _write({"version": VERSION, "kind": kind, **plain(data)})
         else:
             render(self.console)
 
@@ -44,9 +45,9 @@ class Output:
                 "problems": list(problems),
                 "exit_code": error.exit_code,
             }
-            sys.stdout.write(json.dumps({"version": VERSION, "kind": "error", "error": body}) + "\n")
+            _write({"version": VERSION, "kind": "error", "error": body})
             return
-        place = f" [dim]({error.place})[/]" if error.place else ""
+        place = f" [dim]({literal(error.place)})[/]" if error.place else ""
         self.errors.print(Text("✗ ", style="bold red"), Text(error.summary, style="bold"), place, sep="", end="\n")
         for problem in problems:
             self.errors.print(Text(f"  {problem}"))
@@ -54,3 +55,13 @@ class Output:
             self.errors.print(Text("\n".join(f"  {line}" for line in error.detail.splitlines()), style="dim"))
         if error.remedy:
             self.errors.print(Text("  → ", style="cyan"), Text(error.remedy), sep="")
+
+    def trace(self) -> None:
+        """The traceback of the exception that is being handled, on standard error."""
+        self.errors.print(Text(traceback.format_exc()))
+
+
+def _write(document: dict[str, Any]) -> None:
+    """One line of JSON in ASCII: every terminal, pipe and encoding takes it, whatever names it holds."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()

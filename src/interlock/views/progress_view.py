@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from interlock.model.progress import Progress as Moved
 from interlock.views.output import Output
+from interlock.views.text import literal
 
 _MARKS = {"finished": "[green]✓[/]", "failed": "[red]✗[/]", "undone": "[yellow]↩[/]", "retrying": "[yellow]…[/]"}
 _GATE_MARKS = {"pass": "[green]✓[/]", "fail": "[red]✗[/]", "unknown": "[yellow]?[/]"}
@@ -48,7 +49,10 @@ class ProgressView:
             self._step(moved)
         elif moved.task == "turn":
             if self._steps:
-                self._console.print(f"[bold yellow]↩ turning round:[/] {moved.message}")
+                self._console.print(f"[bold yellow]↩ turning round:[/] {literal(moved.message)}")
+        elif moved.task == "note":
+            if self._steps:
+                self._console.print(f"[dim]{literal(moved.message)}[/]")
         else:
             self._task(moved)
 
@@ -62,28 +66,32 @@ class ProgressView:
             return
         seconds = moved.data.get("seconds")
         timing = f" [dim]{seconds:.1f}s[/]" if seconds is not None else ""
-        already = " [dim](was done already)[/]" if moved.data.get("changed") is False else ""
-        self._console.print(f"{_MARKS.get(state, '·')} [bold]{step}[/] {moved.message}{timing}{already}")
-        if moved.data.get("error"):
-            self._console.print(f"    {moved.data['error']}", markup=False)
+        changes = moved.data.get("phase") not in ("verify", "observe")
+        already = " [dim](was done already)[/]" if changes and moved.data.get("changed") is False else ""
+        self._console.print(
+            f"{_MARKS.get(state, '·')} [bold]{literal(step)}[/] {literal(moved.message)}{timing}{already}"
+        )
+        for line in (moved.data.get("error") or "").splitlines():
+            self._console.print(f"    {literal(line)}")
         gates = moved.data.get("gates", ())
         for gate in gates:
             if gate["outcome"] == "fail" or self._verbose:
                 mark = _GATE_MARKS[gate["outcome"]]
-                self._console.print(f"    {mark} {gate['gate']} [bold]{gate['resource']}[/] {gate['summary']}")
+                about = f"{literal(gate['gate'])} [bold]{literal(gate['resource'])}[/]"
+                self._console.print(f"    {mark} {about} {literal(gate['summary'])}")
         unknown = Counter(g["gate"] for g in gates if g["outcome"] == "unknown")
         if unknown and not self._verbose:
-            listed = ", ".join(f"{count} x {gate}" for gate, count in sorted(unknown.items()))
+            listed = ", ".join(f"{count} x {literal(gate)}" for gate, count in sorted(unknown.items()))
             self._console.print(f"    {_GATE_MARKS['unknown']} not known: {listed} [dim](-v says why)[/]")
 
     def _task(self, moved: Moved) -> None:
         if self._quiet:
             return
         if moved.task not in self._tasks:
-            self._tasks[moved.task] = self._bar.add_task(moved.message, total=moved.total or None)
+            self._tasks[moved.task] = self._bar.add_task("", total=moved.total or None)
         label = moved.message if moved.task in ("step", moved.message) else f"{moved.task}: {moved.message}"
         self._bar.update(
-            self._tasks[moved.task], description=label[:90], completed=moved.done, total=moved.total or None
+            self._tasks[moved.task], description=literal(label[:90]), completed=moved.done, total=moved.total or None
         )
         if moved.total and moved.done >= moved.total:
             self._end(moved.task)

@@ -73,7 +73,7 @@ class World:
             environment_name="dev",
             environment=self.config.environments["dev"],
             root=self.root,
-            scratch=self.root,
+            cache=self.root,
             fence=more.pop("fence", lambda: None),
             state=self.state,
             manifest=manifest,

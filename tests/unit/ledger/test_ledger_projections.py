@@ -1,4 +1,4 @@
-"""What events add up to: the state of environments, deployments, releases."""
+"""What events add up to: the state of environments."""
 
 import tempfile
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock.ledger import Ledger, deployments, environment_state, open_ledger, releases
+from interlock.ledger import Ledger, environment_state, open_ledger
 from interlock.model.events import Event, EventType
 from interlock.model.state import LiveResource
 
@@ -110,64 +110,3 @@ def test_a_state_is_stored_now_and_then_and_can_be_rebuilt(tmp_path: Path) -> No
         assert ledger.rebuild() == ["prod"]
         assert ledger.state("prod") == environment_state(ledger.events(), "prod")
         assert ledger.verify() == []
-
-
-def test_history_tells_how_each_deployment_went(tmp_path: Path) -> None:
-    gate = {"gate": "row_count", "resource": DAG, "outcome": "fail", "summary": "8 % fewer"}
-    with opened(tmp_path) as ledger:
-        ledger.append(
-            [
-                event(E.DEPLOYMENT_STARTED, release="r1", plan="p1", previous="", plan_document={"steps": []}),
-                event(E.STEP_STARTED, step="a", attempt=1),
-                event(E.STEP_FINISHED, step="a", changed=True, receipt={"live": {}}, seconds=1.5),
-                event(E.STEP_STARTED, step="b", attempt=1),
-                event(E.STEP_FAILED, step="b", error="no answer", remedy="try again"),
-                event(E.DEPLOYMENT_RESUMED),
-                event(E.STEP_STARTED, step="b", attempt=2),
-                event(E.STEP_FINISHED, step="b", changed=False, receipt={}, seconds=0.1),
-                event(E.DEPLOYMENT_FINISHED, outcome="succeeded", release="r1"),
-                event(E.DEPLOYMENT_STARTED, "d-2", release="r2", plan="p2", previous="r1"),
-                event(E.STEP_STARTED, "d-2", step="a", attempt=1),
-                event(E.STEP_FINISHED, "d-2", step="a", changed=True, receipt={}, seconds=1),
-                event(E.GATE_ANSWERED, "d-2", **gate),
-                event(E.DEPLOYMENT_TURNED, "d-2", cause="row_count said no"),
-                event(E.STEP_REVERTED, "d-2", step="a", of="d-2"),
-                event(E.DEPLOYMENT_FINISHED, "d-2", outcome="turned", release="r1"),
-                event(E.DEPLOYMENT_STARTED, "d-3", plan="p3", intent="rollback", previous="r1", reverts=["d-1"]),
-                event(E.STEP_REVERTED, "d-3", step="b", of="d-1"),
-            ]
-        )  # fmt: skip
-        first, second, third = ledger.deployments("prod")
-        assert (first.status, first.resumed, first.plan_document) == ("succeeded", 1, {"steps": []})
-        assert (first.steps["a"].status, first.steps["a"].receipt, first.steps["a"].seconds) == (
-            "finished",
-            {"live": {}},
-            1.5,
-        )
-        assert (first.steps["b"].status, first.steps["b"].attempts, first.steps["b"].reverted_by) == (
-            "reverted",
-            2,
-            "d-3",
-        )
-        assert (second.status, second.cause, second.gates) == ("turned", "row_count said no", (gate,))
-        assert second.steps["a"].status == "reverted"
-        assert (third.running, third.intent, third.reverts) == (True, "rollback", ("d-1",))
-
-        ledger.append([event(E.DEPLOYMENT_FINISHED, "d-3", outcome="succeeded", release="")])
-        first, _, third = deployments(ledger.events())
-        assert (first.status, first.reverted_by, third.status) == ("rolled_back", "d-3", "succeeded")
-        assert (ledger.state("prod").release, ledger.deployments("dev")) == ("", [])
-
-
-def test_releases_say_when_built_and_where_deployed(tmp_path: Path) -> None:
-    with opened(tmp_path) as ledger:
-        ledger.append(
-            [event(E.RELEASE_BUILT, "", "", release="r1", commit="c"), event(E.RELEASE_BUILT, "", "", release="r1")]
-        )
-        done = [
-            event(E.DEPLOYMENT_FINISHED, "d", env, outcome="succeeded", release="r1") for env in ("dev", "dev", "prod")
-        ]
-        facts = ledger.append([*done, event(E.DEPLOYMENT_FINISHED, "d", outcome="failed", release="r2")])
-        (release,) = releases(ledger.events())
-        assert (release.id, release.data["commit"], release.actor) == ("r1", "c", "ada")
-        assert release.deployed == {"dev": facts[0].at, "prod": facts[2].at}

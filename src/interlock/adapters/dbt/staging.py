@@ -18,6 +18,8 @@ from interlock.runtimes.worker import Worker
 PARSE_SECONDS = 600.0
 BUILD_SECONDS = 24 * 3600.0
 _DONE = "done"
+# What dbt keeps of a parse in its target folder.
+_REMEMBERED = "partial_parse.msgpack"
 _FAILED = ("error", "fail", "runtime error")
 
 
@@ -81,13 +83,17 @@ def _worker(context: StepContext, access: Access) -> Worker:
 
 
 def _parse(worker: Worker, context: StepContext, view: str) -> dict[str, Any]:
+    """The manifest of a release in this environment. dbt reads anew only what differs from the last release here."""
     context.on_progress(Progress("dbt", "parsing the dbt project"))
-    folder = project_tree.tree_of(context).path(view)
-    target = context.environment.dbt.target if context.environment.dbt else None
-    answer = worker.request(
-        "parse", timeout=PARSE_SECONDS, project_dir=str(folder), profiles_dir=str(folder),
-        target=target, target_path=str(context.scratch / "dbt-target"),
-    )  # fmt: skip
+    place = _parsing_place(worker, context)
+    project, target = place / "project", place / "target"
+    # dbt remembers where its files lie: the place must be the same for every release.
+    project_tree.point(project, project_tree.tree_of(context).path(view))
+    answer = _ask_to_parse(worker, context, project, target)
+    if answer.get("errors") and (target / _REMEMBERED).exists():
+        # What was remembered may be at fault: read everything before anybody is told of an error.
+        (target / _REMEMBERED).unlink()
+        answer = _ask_to_parse(worker, context, project, target)
     errors = answer.get("errors") or []
     if errors or not answer.get("manifest_path"):
         first = errors[0] if errors else {}
@@ -98,6 +104,20 @@ def _parse(worker: Worker, context: StepContext, view: str) -> dict[str, Any]:
         )
     manifest: dict[str, Any] = json.loads(Path(answer["manifest_path"]).read_bytes())
     return manifest
+
+
+def _parsing_place(worker: Worker, context: StepContext) -> Path:
+    """One folder an environment and runtime. The lease keeps two deployments out of it."""
+    place = context.cache / "dbt" / context.environment_name / (worker.runtime.lock_digest[:12] or "interpreter")
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _ask_to_parse(worker: Worker, context: StepContext, project: Path, target: Path) -> dict[str, Any]:
+    return worker.request(
+        "parse", timeout=PARSE_SECONDS, project_dir=str(project), profiles_dir=str(project),
+        target=context.environment.dbt.target if context.environment.dbt else None, target_path=str(target),
+    )  # fmt: skip
 
 
 def _prepare(

@@ -1,15 +1,15 @@
-"""``interlock audit verify | export | log``."""
+"""``interlock audit verify | export``."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
+from interlock import ledger
 from interlock.cli.options import Json, Project, Verbose, session
-from interlock.ledger import Head
 from interlock.model.errors import UsageError
+from interlock.views.text import literal
 
 app = typer.Typer(no_args_is_help=True, help="Verify and export the ledger.")
 
@@ -28,12 +28,12 @@ def verify(
 
     def render(console: Console) -> None:
         for problem in problems:
-            console.print(f"[red]✗[/] {escape(str(problem))}")
+            console.print(f"[red]✗[/] {literal(problem)}")
         if not problems:
             console.print(f"[bold green]✓ {end.number} events[/], none changed, removed, reordered or inserted")
-            console.print(f"[dim]head {end.number}:{end.hash}[/]")
+            console.print(f"[dim]head {_named(end)}[/]")
 
-    data = {"ok": not problems, "events": end.number, "head": end.hash, "problems": problems}
+    data = {"ok": not problems, "events": end.number, "head": _named(end), "problems": problems}
     s.output.show("audit.verify", data, render)
     raise typer.Exit(1 if problems else 0)
 
@@ -43,14 +43,21 @@ def export(path: Path, project: Project = Path(), as_json: Json = False, verbose
     """Write the ledger as JSON lines, for an auditor."""
     with session(project, as_json, verbose) as s:
         end = s.workspace.ledger.export(path)
-    data = {"path": str(path), "events": end.number, "head": end.hash}
-    s.output.show("audit.export", data, lambda console: console.print(f"[green]✓[/] {end.number} events in {path}"))
+    data = {"path": str(path), "events": end.number, "head": _named(end)}
+    s.output.show(
+        "audit.export", data, lambda console: console.print(f"[green]✓[/] {end.number} events in {literal(path)}")
+    )
 
 
-def _head(text: str | None) -> Head | None:
+def _named(head: "ledger.Head") -> str:
+    """A head as ``--head`` takes it."""
+    return f"{head.number}:{head.hash}"
+
+
+def _head(text: str | None) -> "ledger.Head | None":
     if text is None:
         return None
     number, _, digest = text.partition(":")
     if not number.isdigit() or not digest:
         raise UsageError("--head wants NUMBER:HASH", remedy="as 'audit verify' prints it in its last line")
-    return Head(number=int(number), at="", hash=digest)
+    return ledger.Head(number=int(number), at="", hash=digest)

@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, session
-from interlock.engine.making import build_release
+from interlock.engine import making
 from interlock.model.findings import Finding, Severity
 from interlock.views.findings_view import render_findings
 
@@ -17,24 +17,21 @@ app = typer.Typer()
 def build(project: Project = Path(), as_json: Json = False, verbose: Verbose = False) -> None:
     """Build one immutable release from the work tree. The same content gives the same release id."""
     with session(project, as_json, verbose) as s:
-        built = build_release(s.workspace)
+        built = making.build_release(s.workspace)
     errors = [f for f in built.findings if f.severity is Severity.ERROR]
-    if built.manifest is None:
-        s.output.show(
-            "build",
-            {"release": None, "findings": errors},
-            lambda console: _render_refusal(errors, console),
-        )
-        raise typer.Exit(1)
     manifest = built.manifest
     data = {
-        "release": manifest.id,
-        "commit": manifest.commit,
+        "ok": manifest is not None,
+        "release": manifest.id if manifest else "",
+        "commit": manifest.commit if manifest else "",
         "new": built.new,
-        "resources": len(manifest.catalog.resources),
-        "files": len(manifest.files),
-        "findings": [],
+        "resource_count": len(manifest.catalog.resources) if manifest else 0,
+        "file_count": len(manifest.files) if manifest else 0,
+        "findings": built.findings,
     }
+    if manifest is None:
+        s.output.show("build", data, lambda console: _render_refusal(errors, console))
+        raise typer.Exit(1)
     said = "built" if built.new else "was built before"
     s.output.show(
         "build",

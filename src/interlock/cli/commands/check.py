@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, session
-from interlock.engine.making import Checked, check_project
+from interlock.engine import making
 from interlock.model.findings import Severity
 from interlock.views.findings_view import render_findings
 
@@ -17,9 +17,10 @@ app = typer.Typer()
 def check(project: Project = Path(), as_json: Json = False, verbose: Verbose = False) -> None:
     """Validate DAGs, models, jobs and configuration before they are merged."""
     with session(project, as_json, verbose) as s:
-        checked = check_project(s.workspace)
+        checked = making.check_project(s.workspace)
     data = {
-        "verdict": "pass" if checked.passed else "fail",
+        "ok": checked.passed,
+        "resource_count": checked.resources,
         "findings": checked.findings,
         "not_checked": checked.not_checked,
         "timings": {name: round(seconds, 3) for name, seconds in checked.timings.items()},
@@ -28,7 +29,7 @@ def check(project: Project = Path(), as_json: Json = False, verbose: Verbose = F
     raise typer.Exit(0 if checked.passed else 1)
 
 
-def _render(checked: Checked, console: Console) -> None:
+def _render(checked: "making.Checked", console: Console) -> None:
     render_findings(checked.findings, checked.not_checked, console)
     errors = sum(f.severity is Severity.ERROR for f in checked.findings)
     others = len(checked.findings) - errors

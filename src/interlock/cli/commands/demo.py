@@ -7,16 +7,19 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interlock.cli.options import Json, Verbose
 from interlock.cli.story import CHAPTERS, Chapter
-from interlock.engine.workspace import Workspace
+from interlock.engine import workspace
 from interlock.model.errors import RefusedError, UsageError
 from interlock.views.output import Output
 from interlock.views.progress_view import ProgressView
+
+if TYPE_CHECKING:
+    from interlock.engine.workspace import Workspace
 
 app = typer.Typer()
 
@@ -33,7 +36,7 @@ def demo(
     began = time.monotonic()
     root = _copy(into)
     with ProgressView(output) as view:
-        _data(Workspace(root, view.say), rows)
+        _data(workspace.Workspace(root, view.say), rows)
     told = [_tell(chapter, number, root, output) for number, chapter in enumerate(CHAPTERS, 1)]
     seconds = round(time.monotonic() - began, 1)
     data = {"project": str(root), "seconds": seconds, "chapters": told}
@@ -70,7 +73,7 @@ def _example() -> Path:
     raise UsageError("the example platform is not part of this installation", remedy="run it from a checkout")
 
 
-def _data(workspace: Workspace, rows: int) -> None:
+def _data(workspace: "Workspace", rows: int) -> None:
     """The same generated source tables for every environment; real ones would differ, and be masked."""
     python = workspace.runtime("dbt").python
     for name, environment in workspace.config.environments.items():
@@ -79,7 +82,7 @@ def _data(workspace: Workspace, rows: int) -> None:
             continue
         path = workspace.root / warehouse.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(python), "generator/generate.py", "--rows", str(rows), "--warehouse", f"duckdb:{path}"]
+        command = [str(python), "-B", "generator/generate.py", "--rows", str(rows), "--warehouse", f"duckdb:{path}"]
         done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True)
         if done.returncode:
             raise RefusedError(f"the data of {name} could not be generated", detail=done.stderr[-2000:])

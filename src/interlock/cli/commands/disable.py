@@ -5,7 +5,8 @@ from pathlib import Path
 import typer
 
 from interlock.cli.options import Env, Json, Key, Project, Verbose, session
-from interlock.engine.operations import switch_resource
+from interlock.engine import operations
+from interlock.views.text import literal
 
 app = typer.Typer()
 
@@ -16,7 +17,7 @@ def disable(
 ) -> None:
     """Switch one resource off, without a deployment."""
     with session(project, as_json, verbose) as s:
-        receipt = switch_resource(s.workspace, environment, key, on=False)
+        receipt = operations.switch_resource(s.workspace, environment, key, on=False)
     data = {"environment": environment, "resource": key, "enabled": False, "changed": receipt.changed}
-    word = "off" + ("" if receipt.changed else " (it was already)")
-    s.output.show("disable", data, lambda console: console.print(f"[green]✓[/] {key} in {environment}: {word}"))
+    said = f"{key} in {environment}: off" + ("" if receipt.changed else " (it was already)")
+    s.output.show("disable", data, lambda console: console.print(f"[green]✓[/] {literal(said)}"))

@@ -5,7 +5,8 @@ from pathlib import Path
 import typer
 
 from interlock.cli.options import Env, Json, Key, Project, Verbose, session
-from interlock.engine.operations import switch_resource
+from interlock.engine import operations
+from interlock.views.text import literal
 
 app = typer.Typer()
 
@@ -16,7 +17,7 @@ def enable(
 ) -> None:
     """Switch one resource on, without a deployment."""
     with session(project, as_json, verbose) as s:
-        receipt = switch_resource(s.workspace, environment, key, on=True)
+        receipt = operations.switch_resource(s.workspace, environment, key, on=True)
     data = {"environment": environment, "resource": key, "enabled": True, "changed": receipt.changed}
-    word = "on" + ("" if receipt.changed else " (it was already)")
-    s.output.show("enable", data, lambda console: console.print(f"[green]✓[/] {key} in {environment}: {word}"))
+    said = f"{key} in {environment}: on" + ("" if receipt.changed else " (it was already)")
+    s.output.show("enable", data, lambda console: console.print(f"[green]✓[/] {literal(said)}"))

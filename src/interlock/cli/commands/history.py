@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from interlock.cli.options import Json, Project, Verbose, session
+from interlock.views.text import literal
 
 app = typer.Typer()
 _STYLES = {"succeeded": "green", "turned": "red", "": "yellow"}
@@ -39,7 +39,7 @@ def history(
             "finished": r.finished_at,
             "outcome": r.outcome,
             "cause": r.turned,
-            "changes": len(r.plan.changes),
+            "change_count": len(r.plan.changes),
         }
         for r in reversed(records)
     ][:limit]
@@ -53,9 +53,10 @@ def _render(rows: list[dict[str, Any]], console: Console) -> None:
     for row in rows:
         outcome = row["outcome"] or "has not ended"
         console.print(
-            f"[dim]{row['started'][:19].replace('T', ' ')}[/] {row['environment']} "
-            f"[{_STYLES[row['outcome']]}]{outcome}[/] {row['intent']} of {row['changes']} resources "
-            f"→ {row['release'][:12] or 'nothing'} by {escape(row['actor'])} [dim]{row['deployment']}[/]"
+            f"[dim]{row['started'][:19].replace('T', ' ')}[/] {literal(row['environment'])} "
+            f"[{_STYLES.get(row['outcome'], 'yellow')}]{literal(outcome)}[/] "
+            f"{literal(row['intent'])} of {row['change_count']} resources "
+            f"→ {row['release'][:12] or 'nothing'} by {literal(row['actor'])} [dim]{row['deployment']}[/]"
         )
         if row["cause"]:
-            console.print(f"    {escape(row['cause'])}")
+            console.print(f"    {literal(row['cause'])}")

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
+from interlock import config
 from interlock.catalog.discover import Found, discover
 from interlock.cli.options import Json, Project, Verbose
-from interlock.config import load_config
-from interlock.config.load import FILE_NAME, json_schema
+from interlock.model.canonical import plain
 from interlock.model.errors import UsageError
-from interlock.runtimes.lock import lock as lock_runtime
-from interlock.runtimes.spec import RuntimeSpec
+from interlock.runtimes import lock as locks
+from interlock.runtimes import spec
 from interlock.views.init_view import config_text
 from interlock.views.output import Output
+from interlock.views.text import literal
 
 app = typer.Typer()
 
@@ -31,12 +31,13 @@ def init(
     verbose: Verbose = False,
 ) -> None:
     """Write an interlock.yaml from what is found in a repository, and say what was unsure."""
-    if schema:
-        typer.echo(json.dumps(json_schema(), indent=2))
-        return
     output = Output(as_json=as_json, verbose=verbose)
+    if schema:
+        text = json.dumps(config.load.json_schema(), indent=2)
+        output.show("init.schema", {"schema": config.load.json_schema()}, lambda _: typer.echo(text))
+        return
     root = project.absolute()
-    target = root / FILE_NAME
+    target = root / config.load.FILE_NAME
     if target.exists() and not force:
         raise UsageError(f"{target} is there already", remedy="edit it, or write over it with --force")
     found = discover(root)
@@ -46,9 +47,10 @@ def init(
             remedy="name the repository with --project; 'interlock init --schema' describes the file to write by hand",
         )
     target.write_text(config_text(found))
-    load_config(root)
+    config.load_config(root)
     locked = _lock(found, root) if lock else []
-    data = {"path": str(target), "found": found, "locked": locked, "unsure": found.unsure}
+    listed = {name: value for name, value in plain(found).items() if name != "unsure"}
+    data = {"path": str(target), "found": listed, "locked": locked, "unsure": found.unsure}
     output.show("init", data, lambda console: _render(found, target, console))
 
 
@@ -57,18 +59,18 @@ def _lock(found: Found, root: Path) -> list[str]:
     for name, requirements in found.requirements.items():
         if name in found.runtimes and name not in found.locks:
             target = root / "runtimes" / f"{name}.lock"
-            lock_runtime(RuntimeSpec(name, "3.11", target, root / requirements, None), root)
+            locks.lock(spec.RuntimeSpec(name, "3.11", target, root / requirements, None), root)
             locked.append(target.relative_to(root).as_posix())
     return locked
 
 
 def _render(found: Found, target: Path, console: Console) -> None:
-    console.print(f"[bold green]✓ {escape(str(target))}[/]")
+    console.print(f"[bold green]✓ {literal(target)}[/]")
     for label, what in (("DAGs", found.dags), ("dbt project", found.dbt)):
         if what:
-            console.print(f"  {label}: {escape(what)}")
+            console.print(f"  {label}: {literal(what)}")
     if found.jobs or found.streams:
         console.print(f"  Spark: {len(found.jobs)} jobs, {len(found.streams)} streams")
     for line in found.unsure:
-        console.print(f"[yellow]? {escape(line)}[/]")
+        console.print(f"[yellow]? {literal(line)}[/]")
     console.print("Look at it, then: interlock doctor, interlock check")

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from interlock.cli.options import Json, Project, Verbose, session
 from interlock.model.errors import UsageError
+from interlock.views.text import literal
 
 app = typer.Typer()
 
@@ -33,16 +33,18 @@ def lineage(
         raise UsageError(f"{node!r} is not in the catalog", remedy=f"near: {', '.join(near) or 'nothing'}")
     up = catalog.upstream(node) if node else ()
     down = catalog.downstream(node) if node else ()
-    data = {"node": node, "upstream": up, "downstream": down, "unknown": catalog.unknowns}
+    data = {"node": node or "", "upstream": up, "downstream": down, "unknowns": catalog.unknowns}
 
     def render(console: Console) -> None:
         if node is not None:
             for title, found in (("upstream", up), ("downstream", down)):
                 console.print(f"[bold]{title}[/] ({len(found)})")
                 for name in found:
-                    console.print(f"  {escape(name)}")
+                    console.print(f"  {literal(name)}")
         for item in catalog.unknowns if unknown else ():
-            console.print(f"[yellow]unknown[/] {escape(item.subject)} ({item.path}:{item.line}): {escape(item.why)}")
+            console.print(
+                f"[yellow]unknown[/] {literal(item.subject)} ({literal(item.path)}:{item.line}): {literal(item.why)}"
+            )
         if catalog.unknowns and not unknown:
             console.print(f"[yellow]{len(catalog.unknowns)} links could not be resolved[/] (--unknown lists them)")
 

@@ -8,10 +8,12 @@ from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, session
 from interlock.cli.releases import pick_release
+from interlock.model.canonical import plain
 from interlock.model.release import Manifest
-from interlock.release.archive import export, import_
-from interlock.release.diff import diff
-from interlock.release.verify import verify
+from interlock.release import archive as archives
+from interlock.release import diff as differences
+from interlock.release import verify
+from interlock.views.text import literal
 
 app = typer.Typer(no_args_is_help=True, help="Show, compare and verify releases.")
 Release = Annotated[str | None, typer.Argument(help="Release id or prefix; default: the newest.")]
@@ -50,18 +52,24 @@ def compare(
 ) -> None:
     """Show what differs between two releases."""
     with session(project, as_json, verbose) as s:
-        found = diff(pick_release(s.workspace, old), pick_release(s.workspace, new))
+        found = differences.diff(pick_release(s.workspace, old), pick_release(s.workspace, new))
 
     def render(console: Console) -> None:
         for mark, keys in (("+", found.added), ("-", found.removed)):
             for key in keys:
-                console.print(f"{mark} {key}")
+                console.print(f"{mark} {literal(key)}")
         for change in found.changed:
-            console.print(f"~ {change.key} [dim]({', '.join(change.parts)})[/]")
+            console.print(f"~ {literal(change.key)} [dim]({literal(', '.join(change.parts))})[/]")
         if found.empty:
             console.print("no difference")
 
-    s.output.show("release.diff", {"diff": found}, render)
+    data = {
+        "previous": found.old,
+        "release": found.new,
+        "same": found.empty,
+        **{name: value for name, value in plain(found).items() if name not in ("old", "new")},
+    }
+    s.output.show("release.diff", data, render)
     raise typer.Exit(0 if found.empty else 1)
 
 
@@ -72,11 +80,11 @@ def check_bytes(
     """Read every byte of a release again and compare it with its digest."""
     with session(project, as_json, verbose) as s:
         manifest = pick_release(s.workspace, release)
-        problems = verify(s.workspace.store, manifest.id, s.workspace.on_progress)
+        problems = verify.verify(s.workspace.store, manifest.id, s.workspace.on_progress)
 
     def render(console: Console) -> None:
         for problem in problems:
-            console.print(f"[red]✗[/] {problem}")
+            console.print(f"[red]✗[/] {literal(problem)}")
         if not problems:
             console.print(f"[bold green]✓ release {manifest.id[:12]}[/]: {len(manifest.files)} files are unharmed")
 
@@ -90,25 +98,29 @@ def write_archive(
 ) -> None:
     """Write a release to one archive, the same bytes each time."""
     with session(project, as_json, verbose) as s:
-        path = export(s.workspace.store, pick_release(s.workspace, release).id, target, s.workspace.on_progress)
-    s.output.show("release.export", {"path": str(path)}, lambda console: console.print(f"[green]✓[/] {path}"))
+        chosen = pick_release(s.workspace, release).id
+        path = archives.export(s.workspace.store, chosen, target, s.workspace.on_progress)
+    data = {"release": chosen, "path": str(path)}
+    s.output.show("release.export", data, lambda console: console.print(f"[green]✓[/] {literal(path)}"))
 
 
 @app.command("import")
 def read_archive(archive: Path, project: Project = Path(), as_json: Json = False, verbose: Verbose = False) -> None:
     """Verify an archive and take its release into the store."""
     with session(project, as_json, verbose) as s:
-        release = import_(s.workspace.store, archive, on_progress=s.workspace.on_progress)
+        release = archives.import_(s.workspace.store, archive, on_progress=s.workspace.on_progress)
     s.output.show("release.import", {"release": release}, lambda console: console.print(f"[green]✓[/] {release[:12]}"))
 
 
 def _render(manifest: Manifest, console: Console, verbose: bool) -> None:
     console.print(f"[bold]release {manifest.id}[/]")
-    console.print(f"project {manifest.project}, commit {manifest.commit or 'none'}, {len(manifest.files)} files")
+    console.print(
+        f"project {literal(manifest.project)}, commit {literal(manifest.commit or 'none')}, {len(manifest.files)} files"
+    )
     for name, digest in manifest.runtimes.items():
-        console.print(f"runtime {name}: lock {digest[:12]}")
+        console.print(f"runtime {literal(name)}: lock {digest[:12]}")
     for resource in manifest.catalog.resources if verbose else manifest.catalog.resources[:20]:
-        console.print(f"  {resource.key} [dim]{resource.path} {resource.fingerprint[:12]}[/]")
+        console.print(f"  {literal(resource.key)} [dim]{literal(resource.path)} {resource.fingerprint[:12]}[/]")
     if not verbose and len(manifest.catalog.resources) > 20:
         console.print(f"  [dim]… {len(manifest.catalog.resources) - 20} more (-v)[/]")
     if manifest.catalog.unknowns:

@@ -7,7 +7,7 @@ import typer
 
 from interlock.cli.ending import report
 from interlock.cli.options import Json, Project, Verbose, session
-from interlock.engine.operations import resume as resume_deployment
+from interlock.engine import operations
 
 app = typer.Typer()
 
@@ -21,4 +21,4 @@ def resume(
 ) -> None:
     """Finish a deployment that was interrupted, in the direction in which it was going."""
     with session(project, as_json, verbose) as s:
-        raise typer.Exit(report(s, resume_deployment(s.workspace, deployment)))
+        raise typer.Exit(report(s, operations.resume(s.workspace, deployment)))

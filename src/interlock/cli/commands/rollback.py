@@ -7,7 +7,7 @@ import typer
 
 from interlock.cli.ending import carry_out
 from interlock.cli.options import Env, Json, Project, Verbose, Yes, session
-from interlock.engine.operations import plan_rollback
+from interlock.engine import operations
 from interlock.model.errors import UsageError
 
 app = typer.Typer()
@@ -24,7 +24,7 @@ def rollback(
     verbose: Verbose = False,
 ) -> None:
     """Go back to the release before, from receipts alone: nothing is built, fetched or drained."""
-    if to and only:
+    if to is not None and only is not None:
         raise UsageError("--to and --only exclude each other", remedy="choose one")
     with session(project, as_json, verbose) as s:
-        raise typer.Exit(carry_out(s, plan_rollback(s.workspace, environment, to, only), yes=yes))
+        raise typer.Exit(carry_out(s, operations.plan_rollback(s.workspace, environment, to, only), yes=yes))

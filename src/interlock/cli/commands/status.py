@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from interlock.cli.options import Json, Project, Verbose, session
-from interlock.engine.looking import environment_status
+from interlock.engine import looking
+from interlock.views.text import literal
 
 app = typer.Typer()
 
@@ -24,9 +25,10 @@ def status(
     """Show what is live in every environment, and whether what is really there agrees."""
     with session(project, as_json, verbose) as s:
         names = [environment] if environment else list(s.workspace.config.environments)
-        found = [environment_status(s.workspace, name) for name in names]
-    s.output.show("status", {"environments": found}, lambda console: _render(found, console, verbose))
-    raise typer.Exit(1 if any(e["drift"] for e in found) else 0)
+        found = [looking.environment_status(s.workspace, name) for name in names]
+    ok = not any(e["drift"] for e in found)
+    s.output.show("status", {"ok": ok, "environments": found}, lambda console: _render(found, console, verbose))
+    raise typer.Exit(0 if ok else 1)
 
 
 def _render(found: list[dict[str, Any]], console: Console, verbose: bool) -> None:
@@ -43,12 +45,13 @@ def _render(found: list[dict[str, Any]], console: Console, verbose: bool) -> Non
             state = f"[red]{len(one['drift'])} drifted[/]"
         elif one["partial"]:
             state = f"[yellow]{len(one['partial'])} resources differ from the release[/]"
-        table.add_row(one["environment"], one["release"][:12] or "-", listed, state)
+        table.add_row(literal(one["environment"]), one["release"][:12] or "-", listed, state)
     console.print(table)
     for one in found:
+        name = literal(one["environment"])
         for line in one["drift"]:
-            console.print(f"[red]drift[/] {one['environment']} {line['resource']}: {line['why']}")
+            console.print(f"[red]drift[/] {name} {literal(line['resource'])}: {literal(line['why'])}")
         for resource in one["resources"]:
             if verbose or not resource["enabled"]:
                 off = "" if resource["enabled"] else " [yellow]disabled[/]"
-                console.print(f"  {one['environment']} {resource['key']} [dim]{resource['release'][:12]}[/]{off}")
+                console.print(f"  {name} {literal(resource['key'])} [dim]{resource['release'][:12]}[/]{off}")
