@@ -16,7 +16,7 @@ Results that depend on the machine's load (time, memory, a crash) are never kept
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from interlock.catalog.airflow_errors import findings_of
@@ -58,6 +58,7 @@ class AirflowReader:
         self._zips = [path for path in in_folder if path.endswith(".zip")]
         self._other = [path for path in self._paths if not path.endswith(".py")]
         self._around = digest_of(self._paths)
+        self._closures: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def read(self) -> EngineReading:
         """Every DAG with its closure and facts. Raises WorkerError or RuntimeBuildError when Airflow cannot start."""
@@ -102,9 +103,13 @@ class AirflowReader:
         seen = (*closure, *(read for read in result["reads"] if sources.exists(read)))
         return digest_of([common, sources.digests(sorted(set(seen))), around])
 
-    def _closure(self, path: str, imported: Iterable[str]) -> tuple[str, ...]:
-        there = [one for one in imported if self._context.sources.exists(one)]
-        return self._index.closure(path, there)
+    def _closure(self, path: str, imported: Sequence[str]) -> tuple[str, ...]:
+        """What a DAG file reaches by its imports, as they are written and as they were seen (``imported``)."""
+        key = (path, *imported)
+        if key not in self._closures:
+            there = [one for one in imported if self._context.sources.exists(one)]
+            self._closures[key] = self._index.closure(path, there)
+        return self._closures[key]
 
     # Parsing
 

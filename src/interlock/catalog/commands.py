@@ -33,8 +33,10 @@ class SparkCommand:
 
 
 def commands_in(text: str) -> list[DbtCommand | SparkCommand]:
-    """Every dbt and Spark command of a shell text, in order; raises ValueError where the quotes do not match."""
+    """Every dbt and Spark command of a shell text, in order; raises ValueError where its quotes do not match."""
     found: list[DbtCommand | SparkCommand] = []
+    if "dbt" not in text and "spark-submit" not in text:
+        return found
     for words in _simple_commands(_JINJA.sub(HOLE, text)):
         for position, word in enumerate(words):
             name = PurePosixPath(word).name

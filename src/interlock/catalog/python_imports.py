@@ -132,6 +132,7 @@ class ModuleIndex:
         self._by_name: dict[str, str] = {}
         self._name_of: dict[str, str] = {}
         self._direct: dict[str, tuple[str, ...]] = {}
+        self._resolved: dict[str, tuple[str, ...]] = {}
         known = [path for path in sorted(set(paths)) if path.endswith(".py")]
         for root in dict.fromkeys(roots):
             for path in known:
@@ -151,9 +152,11 @@ class ModuleIndex:
 
     def resolve(self, name: str) -> tuple[str, ...]:
         """The files that importing ``name`` runs, parents first; empty when it is not the project's."""
-        parts = name.split(".")
-        prefixes = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
-        return tuple(self._by_name[prefix] for prefix in prefixes if prefix in self._by_name)
+        if name not in self._resolved:
+            parts = name.split(".")
+            prefixes = (".".join(parts[:count]) for count in range(1, len(parts) + 1))
+            self._resolved[name] = tuple(self._by_name[prefix] for prefix in prefixes if prefix in self._by_name)
+        return self._resolved[name]
 
     def direct(self, path: str) -> tuple[str, ...]:
         """The project files that ``path`` imports itself."""

@@ -19,6 +19,7 @@ class Sources:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._top = os.path.normpath(self.root)
         self._real_root = Path(os.path.realpath(self.root))
         self._bytes: dict[str, bytes] = {}
         self._digests: dict[str, str] = {}
@@ -29,10 +30,11 @@ class Sources:
         """Every regular file below ``folder``, sorted. Links are followed once, and not out of the project."""
         key = (folder.removeprefix("./").rstrip("/") or ".", *sorted(skip))
         if key not in self._listed:
-            self._listed[key] = sorted(self._walk(self.root / folder, set(skip), set()))
+            top = os.path.normpath(self.root / folder)
+            self._listed[key] = sorted(self._walk(top, set(skip), set()))
         return list(self._listed[key])
 
-    def _walk(self, folder: Path, skip: set[str], above: set[str]) -> Iterator[str]:
+    def _walk(self, folder: str, skip: set[str], above: set[str]) -> Iterator[str]:
         real = os.path.realpath(folder)
         if real in above:
             self.not_checked[self.relative(folder)] = "a link that leads back into itself"
@@ -45,7 +47,7 @@ class Sources:
             self.not_checked[self.relative(folder)] = f"the folder cannot be read: {error.strerror}"
             return
         for entry in entries:
-            path = folder / entry.name
+            path = f"{folder}/{entry.name}"
             if entry.is_symlink() and not self._stays_inside(path):
                 self.not_checked[self.relative(path)] = "a link that leads out of the project, or nowhere"
             elif entry.name in skip:
@@ -56,16 +58,20 @@ class Sources:
             elif entry.is_file() and not entry.name.endswith((".pyc", ".pyo")):
                 yield self.relative(path)
 
-    def _stays_inside(self, path: Path) -> bool:
+    def _stays_inside(self, path: str) -> bool:
         try:
-            real = path.resolve(strict=True)
+            real = Path(path).resolve(strict=True)
         except (OSError, RuntimeError):
             return False
         return real.is_relative_to(self._real_root)
 
-    def relative(self, path: Path) -> str:
-        """``path`` relative to the project, with forward slashes."""
-        return Path(os.path.normpath(path)).relative_to(self.root).as_posix()
+    def relative(self, path: str) -> str:
+        """An absolute path without dots, relative to the project; ValueError where it is not below it."""
+        if path == self._top:
+            return "."
+        if not path.startswith(self._top + "/"):
+            raise ValueError(f"{path} is not below {self._top}")
+        return path[len(self._top) + 1 :]
 
     def exists(self, path: str) -> bool:
         return path in self._bytes or (self.root / path).is_file()

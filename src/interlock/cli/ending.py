@@ -4,6 +4,7 @@ from rich.console import Console
 
 from interlock.cli.options import Session, confirm
 from interlock.engine import operations, queueing
+from interlock.model.events import EventType
 from interlock.model.plan import Plan
 from interlock.views.plan_view import render_plan
 from interlock.views.text import literal
@@ -29,6 +30,7 @@ def carry_out(session: Session, plan: Plan, *, yes: bool, queue: bool = False, d
 
 def report(session: Session, ended: "operations.Ended") -> int:
     """Show how a deployment ended, and the exit code for it."""
+    remedy = _remedy(session, ended)
     data = {
         "deployment": ended.deployment,
         "environment": ended.plan.environment,
@@ -39,13 +41,22 @@ def report(session: Session, ended: "operations.Ended") -> int:
         "intent": ended.plan.intent,
         "change_count": len(ended.plan.changes),
         "cause": ended.cause,
+        "remedy": remedy,
         "gates": list(ended.gates),
     }
-    session.output.show("deployment", data, lambda console: _render(ended, console))
+    session.output.show("deployment", data, lambda console: _render(ended, remedy, console))
     return 1 if ended.outcome in ("turned", "void") else 0
 
 
-def _render(ended: "operations.Ended", console: Console) -> None:
+def _remedy(session: Session, ended: "operations.Ended") -> str:
+    """What to do about the cause that turned a deployment round; "" where nothing did."""
+    if not ended.cause:
+        return ""
+    turned = session.workspace.ledger.events(deployment=ended.deployment, types=[EventType.DEPLOYMENT_TURNED])
+    return next((str(one.event.data.get("remedy", "")) for one in turned), "")
+
+
+def _render(ended: "operations.Ended", remedy: str, console: Console) -> None:
     environment, release = literal(ended.plan.environment), ended.plan.release[:12]
     if ended.outcome == "nothing":
         console.print(f"[green]Nothing to do:[/] {environment} already is release {release}.")
@@ -56,6 +67,8 @@ def _render(ended: "operations.Ended", console: Console) -> None:
             console.print(f"    {literal(gate['gate'])} {literal(gate['resource'])}: {literal(gate['summary'])}")
             if gate.get("remedy"):
                 console.print(f"      [cyan]→[/] {literal(gate['remedy'])}")
+        if remedy and not failed:
+            console.print(f"  [cyan]→[/] {literal(remedy)}")
         previous = f"release {ended.plan.previous[:12]}" if ended.plan.previous else "nothing"
         console.print(f"  {previous} is live, as before. Deployment {ended.deployment}.")
     elif ended.outcome == "queued":

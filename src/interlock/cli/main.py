@@ -63,6 +63,12 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
+class InterruptedByUser(InterlockError):
+    """Ctrl-C, or the end of the input at a question."""
+
+    exit_code = 130
+
+
 def _root(
     version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True, callback=_version),
 ) -> None:
@@ -97,8 +103,9 @@ def run(command: Any, output: Output) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except (typer.Abort, KeyboardInterrupt):
-        output.errors.print("interrupted; 'interlock resume' finishes a deployment that had begun")
-        return 130
+        stopped = InterruptedByUser("interrupted", remedy="'interlock resume' finishes a deployment that had begun")
+        output.error(stopped)
+        return stopped.exit_code
     except Exception as error:
         defect = InterlockError(
             f"a defect of Interlock: {type(error).__name__}: {error}",

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def pick_release(workspace: "Workspace", name: str | None) -> Manifest:
     """The release with this id or unique prefix; without a name the one that was built last."""
     if name is not None:
-        return workspace.store.manifest(name)
+        return workspace.manifest(name)
     built = [r.event.data["release"] for r in workspace.ledger.events(types=[EventType.RELEASE_BUILT])]
     if not built:
         raise UsageError("no release was built yet", remedy="interlock build")
-    return workspace.store.manifest(built[-1])
+    return workspace.manifest(built[-1])

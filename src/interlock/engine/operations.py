@@ -69,7 +69,7 @@ def release_to_promote(workspace: Workspace, environment: str) -> Manifest:
     state = workspace.ledger.state(before)
     if not state.release:
         raise UsageError(f"nothing is live in {before!r} yet", remedy=f"interlock deploy {before}")
-    return workspace.store.manifest(state.release)
+    return workspace.manifest(state.release)
 
 
 def deploy(workspace: Workspace, plan: Plan) -> Ended:
@@ -159,7 +159,7 @@ def services_of(workspace: Workspace) -> Services:
         cache=workspace.cache,
         ledger=workspace.ledger,
         adapters=workspace.adapters,
-        manifest=lambda release: workspace.store.manifest(release),
+        manifest=workspace.manifest,
         blobs=lambda: workspace.store,
         runtime=workspace.runtime,
         gates=evaluate_step,

@@ -22,6 +22,8 @@ from interlock.release.store import MissingError, Store, open_store
 from interlock.runtimes.environments import Runtime, default_cache_root, ensure
 from interlock.runtimes.spec import RuntimeSpec
 
+_MANIFESTS_KEPT = 4
+
 
 class Workspace:
     """One project on this machine. Nothing is opened before it is asked for."""
@@ -30,6 +32,7 @@ class Workspace:
         self.root = root.absolute()
         self.on_progress = on_progress
         self._runtimes: dict[str, Runtime] = {}
+        self._manifests: dict[str, Manifest] = {}
 
     @cached_property
     def config(self) -> ProjectConfig:
@@ -90,26 +93,36 @@ class Workspace:
     def planning_context(self, environment: str, manifest: Manifest) -> PlanningContext:
         """What a plan for ``environment`` is made from."""
         state = self.ledger.state(environment)
-        previous = self.store.manifest(state.release) if state.release else None
+        previous = self.manifest_or_none(state.release) if state.release else None
         return PlanningContext(self.config, environment, self.environment(environment), manifest, previous, state)
 
     def live_resources(self, environment: str) -> dict[str, Resource]:
         """Resources as the releases that they are live from describe them; those of missing releases are left out."""
         state = self.ledger.state(environment)
-        manifests: dict[str, Manifest | None] = {}
+        manifests = {
+            release: self.manifest_or_none(release) for release in {r.release for r in state.resources.values()}
+        }
         found: dict[str, Resource] = {}
         for key, live in state.resources.items():
-            if live.release not in manifests:
-                manifests[live.release] = self.manifest_or_none(live.release)
             manifest = manifests[live.release]
             if manifest is not None and key in manifest.catalog.by_key:
                 found[key] = manifest.catalog.by_key[key]
         return found
 
+    def manifest(self, release: str) -> Manifest:
+        """A release by its id or a unique prefix, read from the store once: one of 2,500 pipelines takes a second."""
+        if release not in self._manifests:
+            manifest = self.store.manifest(release)
+            while len(self._manifests) >= _MANIFESTS_KEPT:
+                del self._manifests[next(iter(self._manifests))]
+            self._manifests[manifest.id] = manifest
+            return manifest
+        return self._manifests[release]
+
     def manifest_or_none(self, release: str) -> Manifest | None:
         """A release, or None where the store no longer has it."""
         try:
-            return self.store.manifest(release)
+            return self.manifest(release)
         except MissingError:
             return None
 

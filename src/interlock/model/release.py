@@ -35,9 +35,14 @@ class Manifest:
     format: int = 1
 
     @cached_property
+    def encoded(self) -> bytes:
+        """The bytes whose digest is the release's id."""
+        return canonical_json(self)
+
+    @cached_property
     def id(self) -> str:
         """The release id, 64 hexadecimal characters."""
-        return digest_bytes(canonical_json(self))
+        return digest_bytes(self.encoded)
 
     @cached_property
     def by_path(self) -> dict[str, FileEntry]:

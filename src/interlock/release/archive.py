@@ -17,7 +17,7 @@ from interlock.model.canonical import digest_bytes
 from interlock.model.errors import ConfigError, TamperedError, UnreachableError
 from interlock.model.progress import OnProgress, Progress, silent
 from interlock.model.release import Manifest
-from interlock.release.manifest import MAX_MANIFEST, manifest_bytes, parse_manifest
+from interlock.release.manifest import MAX_MANIFEST, parse_manifest
 from interlock.release.store import Store
 
 _RECORD = 512
@@ -75,7 +75,7 @@ def import_(store: Store, archive: Path, expected_id: str = "", on_progress: OnP
 
 def _write(file: BinaryIO, store: Store, manifest: Manifest, on_progress: OnProgress) -> None:
     digests = sorted({entry.digest for entry in manifest.files})
-    _put(file, "manifest.json", manifest_bytes(manifest))
+    _put(file, "manifest.json", manifest.encoded)
     for number, digest in enumerate(digests, 1):
         _put(file, f"blobs/{digest}", store.read(digest))
         on_progress(Progress("release.export", "writing files", number, len(digests)))

@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 
-from interlock.model.canonical import canonical_json, digest_bytes
+from interlock.model.canonical import digest_bytes
 from interlock.model.errors import TamperedError
 from interlock.model.release import FileEntry, Manifest, manifest_from_json
 
@@ -34,11 +34,6 @@ def path_problem(path: str) -> str:
     return "" if unicodedata.is_normalized("NFC", path) else "is not in Unicode's NFC form"
 
 
-def manifest_bytes(manifest: Manifest) -> bytes:
-    """The bytes whose digest is the release's id."""
-    return canonical_json(manifest)
-
-
 def parse_manifest(data: bytes, expected_id: str = "") -> Manifest:
     """The manifest in ``data``; ``TamperedError`` unless it is one: canonical, safe, with the expected id."""
     found = digest_bytes(data)
@@ -48,7 +43,7 @@ def parse_manifest(data: bytes, expected_id: str = "") -> Manifest:
         )
     try:
         manifest = manifest_from_json(json.loads(data))
-        canonical = manifest_bytes(manifest)
+        canonical = manifest.encoded
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TamperedError(
             "this is not a release's manifest", remedy=REBUILD, detail=f"{type(error).__name__}: {error}"[:300]

@@ -20,7 +20,7 @@ from interlock.model.canonical import digest_bytes
 from interlock.model.errors import InterlockError, StaleError, TamperedError, UnreachableError
 from interlock.model.progress import OnProgress, Progress, silent
 from interlock.model.release import Manifest
-from interlock.release.manifest import REBUILD, is_digest, manifest_bytes, parse_manifest
+from interlock.release.manifest import REBUILD, is_digest, parse_manifest
 from interlock.release.store import MissingError, checked_digest, choose
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -68,7 +68,7 @@ class FolderStore:
             if self._unflushed:
                 _flush_file_system(self.folder)
                 self._unflushed = False
-            self._put(path, manifest_bytes(manifest), durable=True)
+            self._put(path, manifest.encoded, durable=True)
             self._sweep()
         return manifest.id
 

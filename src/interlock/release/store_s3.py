@@ -17,7 +17,7 @@ from interlock.model.canonical import digest_bytes
 from interlock.model.errors import ConfigError, InterlockError, TamperedError, UnreachableError
 from interlock.model.progress import OnProgress, Progress, silent
 from interlock.model.release import Manifest
-from interlock.release.manifest import REBUILD, is_digest, manifest_bytes, parse_manifest
+from interlock.release.manifest import REBUILD, is_digest, parse_manifest
 from interlock.release.store import MissingError, checked_digest, choose
 from interlock.release.store_folder import read_source
 
@@ -76,7 +76,7 @@ class S3Store:
         return data
 
     def put_manifest(self, manifest: Manifest) -> str:
-        self._put(self._manifest(manifest.id), manifest_bytes(manifest))
+        self._put(self._manifest(manifest.id), manifest.encoded)
         return manifest.id
 
     def manifest(self, release: str) -> Manifest:

@@ -12,7 +12,7 @@ from interlock.model.errors import ConfigError, StaleError
 from interlock.model.release import manifest_from_json
 from interlock.release.build import build, config_shape, publish
 from interlock.release.diff import diff
-from interlock.release.manifest import manifest_bytes, parse_manifest
+from interlock.release.manifest import parse_manifest
 from interlock.release.sources import release_files
 from interlock.release.store_folder import FolderStore
 from tests.unit.release.sample import FILES, IN_RELEASE, built, catalog, config, git, write
@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 def test_a_manifest_reads_back_as_it_was_written(root: Path) -> None:
     manifest, blobs = built(root)
     assert [f.path for f in manifest.files] == IN_RELEASE
-    data = manifest_bytes(manifest)
+    data = manifest.encoded
     assert parse_manifest(data, manifest.id) == manifest == manifest_from_json(json.loads(data))
     assert {blobs[f.digest].read_bytes() for f in manifest.files} == {FILES[p] for p in IN_RELEASE}
 

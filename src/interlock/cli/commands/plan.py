@@ -8,7 +8,7 @@ import typer
 from interlock.cli.options import Env, Json, Project, Verbose, session
 from interlock.cli.releases import pick_release
 from interlock.engine import operations
-from interlock.model.canonical import canonical_json, plain
+from interlock.model.canonical import canonical_json
 from interlock.model.errors import UsageError
 from interlock.model.plan import Plan
 from interlock.planning import make
@@ -41,7 +41,7 @@ def plan(
         "reversible": made.reversible,
         "counts": make.summary_of(made.changes),
         "saved": str(out) if out else "",
-        "document": plain(made),
+        "document": made,
     }
     s.output.show("plan", data, lambda console: render_plan(made, console, everything=verbose))
 
