@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from interlock.config.models import Environment, ProjectConfig
-from interlock.model.plan import Change, Receipt, Step
+from interlock.model.plan import Change, Phase, Receipt, Step
 from interlock.model.progress import OnProgress, silent
 from interlock.model.release import Manifest
+from interlock.model.resources import kind_of
 from interlock.model.state import EnvironmentState
 from interlock.runtimes.environments import Runtime
 
@@ -71,6 +72,15 @@ class StepContext:
     def resolve(self, path: str) -> Path:
         """A target's path, absolute."""
         return (self.root / path).absolute()
+
+
+def retire_steps(context: PlanningContext, engine: str, keys: tuple[str, ...]) -> list[Step]:
+    """The step that removes what nobody can go back to any more; none where nothing of the engine's is live."""
+    if not any(kind_of(key).engine == engine for key in context.state.resources):
+        return []
+    days = context.environment.retention.total_seconds() / 86400
+    summary = f"drop earlier versions that were replaced more than {days:g} days ago"
+    return [Step(f"{engine}.retire", Phase.CONTRACT, engine, "retire", keys, summary)]
 
 
 class Adapter(Protocol):

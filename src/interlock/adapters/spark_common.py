@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from interlock.adapters import tree_files as disk
-from interlock.adapters.base import Capabilities, PlanningContext, StepContext
+from interlock.adapters.base import Capabilities, PlanningContext, StepContext, retire_steps
 from interlock.adapters.trees import Files, TreeRoot
 from interlock.config.models import SparkTarget
 from interlock.model.canonical import canonical_json, digest_bytes
@@ -64,6 +64,7 @@ class SparkAdapter:
                 f"the launcher starts the versions from before again; {self.after_switch}",
                 arguments=arguments,
             ),
+            *retire_steps(context, self.engine, keys),
         ]  # fmt: skip
 
     # -- forward
@@ -74,6 +75,8 @@ class SparkAdapter:
             return self._stage(step, context)
         if step.verb == "switch":
             return self._switch(step, context)
+        if step.verb == "retire":
+            return self._retire(step, context)
         raise UsageError(f"{self.engine} knows no step '{step.verb}'")
 
     def _stage(self, step: Step, context: StepContext) -> Receipt:
@@ -154,6 +157,21 @@ class SparkAdapter:
             context.fence()
             with disk.translated(place):
                 disk.write(place, source, executable=True)
+
+    def _retire(self, step: Step, context: StepContext) -> Receipt:
+        """Pointers of their age are gone, then the versions that no pointer names any more."""
+        context.fence()
+        seconds = context.environment.retention.total_seconds()
+        tree = self._tree(context)
+        gone = list(tree.retire((), seconds))
+        named: dict[str, set[str]] = {}
+        for view in tree.known():
+            for key, pointer in _pointers(tree, view).items():
+                named.setdefault(_name(key), set()).add(pointer["version"])
+        folder = self._root(context) / self.folder / "versions"
+        for job in sorted(path.name for path in folder.iterdir()) if folder.is_dir() else ():
+            gone += TreeRoot(folder / job).retire(named.get(job, ()), seconds)
+        return Receipt(step.id, bool(gone), {"views": gone})
 
     # -- back
 

@@ -197,7 +197,10 @@ class TreeRoot:
             return True
 
     def retire(self, keep: Collection[str], older_than: float) -> tuple[str, ...]:
-        """Views that are neither current nor in ``keep`` and older than this many seconds are gone; their ids."""
+        """Views that are neither current nor in ``keep`` and older than this many seconds are gone; their ids.
+
+        Notes of that age go with them.
+        """
         gone: list[str] = []
         with self._changing():
             spared = {*keep, self.current()}
@@ -208,6 +211,9 @@ class TreeRoot:
                         self.path(index.stem).replace(self._views / f".tmp-{index.stem}")
                     index.unlink()
                     gone.append(index.stem)
+            for note in (self.root / "journal").glob("*.json"):
+                if time.time() - note.stat().st_mtime > older_than:
+                    note.unlink()
             self._sweep()
         return tuple(gone)
 

@@ -27,6 +27,8 @@ _SPACE = "dbt"
 # What dbt itself leaves behind in a project.
 _MADE_BY_DBT = ("target", "logs", ".user.yml")
 _NODE_PLACE = re.compile(r"\(([\w./-]+\.(?:sql|ya?ml|py|csv|md))\)|([\w./-]+\.(?:sql|ya?ml|py|csv))\b")
+_TEXT = (".sql", ".yml", ".yaml", ".py", ".csv", ".md")
+_UNDECODABLE = "codec can't decode byte"
 _LINE = re.compile(r"\bline (\d+)")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _STAMP = re.compile(r"^\d\d:\d\d:\d\d\s+", re.MULTILINE)
@@ -92,7 +94,10 @@ def _parse(context: Context, section: DbtSection, runtime: Runtime) -> dict[str,
 
 
 def _result(context: Context, section: DbtSection, answer: dict[str, Any], runtime: Runtime) -> dict[str, Any]:
-    errors = [_error(section.project, error, context) for error in answer.get("errors") or []]
+    said = answer.get("errors") or []
+    errors = [_error(section.project, error, context) for error in said]
+    if any(_UNDECODABLE in str(error) for error in said):
+        errors = _no_utf_8(section.project, context) or errors
     nothing: dict[str, Any] = {"resources": [], "edges": [], "errors": errors, "facts": {}}
     if errors or not answer.get("manifest_path"):
         return nothing
@@ -165,6 +170,20 @@ def _error(base: str, error: Any, context: Context) -> list[Any]:
     lines = [one.strip() for one in text.splitlines() if one.strip()]
     summary = " ".join(lines[:2]) if lines else "dbt could not read the project"
     return [path or f"{base}/dbt_project.yml", line if path else 0, summary, text]
+
+
+def _no_utf_8(base: str, context: Context) -> list[list[Any]]:
+    """Errors for the files that are no UTF-8: dbt stops at the first of them and does not name it."""
+    found = []
+    for path in context.sources.under(base, skip=_MADE_BY_DBT):
+        if path.endswith(_TEXT):
+            source = context.sources.read(path)
+            try:
+                source.decode("utf-8")
+            except UnicodeDecodeError as error:
+                line = source[: error.start].count(b"\n") + 1
+                found.append([path, line, f"is not UTF-8: byte 0x{source[error.start]:02x}", str(error)])
+    return found
 
 
 def _named_file(hint: str, text: str, base: str, context: Context) -> str:

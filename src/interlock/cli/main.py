@@ -1,5 +1,6 @@
 """The entry point. Commands are loaded when they are called, so that ``--help`` answers at once."""
 
+import io
 import os
 import sys
 from typing import Any
@@ -11,6 +12,7 @@ from interlock import __version__
 from interlock.cli.late import import_command
 from interlock.model.errors import InterlockError, UsageError
 from interlock.views.output import Output
+from interlock.views.text import ReaderGoneError
 
 _PIPE_CLOSED = 128 + 13  # as shells report a process that SIGPIPE ended
 
@@ -77,6 +79,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; exits with the code that docs/cli.md lists."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no ✓ is no reason to fail
     as_json, verbose = "--json" in sys.argv, "-v" in sys.argv or "--verbose" in sys.argv
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     output = Output(as_json=as_json, verbose=verbose)
@@ -98,8 +103,8 @@ def run(command: Any, output: Output) -> int:
     except typer.exceptions.TyperException as error:
         output.error(UsageError(str(error), remedy="interlock --help"))
         return 2
-    except BrokenPipeError:
-        # Whoever read our output has seen enough ('| head'). What Python still holds for it has nowhere to go.
+    except ReaderGoneError:
+        # What Python still holds for the reader has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except (typer.Abort, KeyboardInterrupt):

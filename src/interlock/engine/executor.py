@@ -122,7 +122,7 @@ class Executor:
     def _dispatch(self, step: Step) -> Receipt:
         if step.verb == "revert":
             return self._revert_earlier(step)
-        context = self._context(self._deployment, forward=True)
+        context = self._context(self._deployment, forward=self.record.plan.intent != "rollback")
         if step.engine == "gates":
             return self._services.gates(step, context)
         return self._services.adapters[step.engine].execute(step, context)

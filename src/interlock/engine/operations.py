@@ -44,7 +44,9 @@ def plan_deploy(workspace: Workspace, environment: str, manifest: Manifest) -> P
     return make_plan(context, workspace.adapters, workspace.live_resources(environment), seconds)
 
 
-def plan_rollback(workspace: Workspace, environment: str, to: str | None, only: str | None) -> Plan:
+def plan_rollback(
+    workspace: Workspace, environment: str, to: str | None, only: str | None, *, confirm: bool = True
+) -> Plan:
     """The plan that takes ``environment`` back. Made from the ledger alone."""
     workspace.environment(environment)
     records = workspace.deployments().values()
@@ -55,6 +57,7 @@ def plan_rollback(workspace: Workspace, environment: str, to: str | None, only: 
         to=to,
         only=only,
         seconds=measured_seconds(records, environment),
+        confirm=confirm,
     )
 
 

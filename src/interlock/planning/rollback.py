@@ -25,11 +25,13 @@ def rollback_plan(
     to: str | None = None,
     only: str | None = None,
     seconds: Mapping[str, float] | None = None,
+    confirm: bool = True,
 ) -> Plan:
     """The plan that undoes the newest deployment; all down to release ``to``; or one resource, ``only``.
 
-    ``stack`` holds what can be undone, newest first. Raises ``UsageError`` when there is nothing to go back to, and for
-    an empty or ambiguous ``to`` or ``only``.
+    ``stack`` holds what can be undone, newest first. With ``confirm`` the engines that were observed on the way there
+    are asked, once all is switched, whether they serve what is back. Raises ``UsageError`` when there is nothing to go
+    back to, and for an empty or ambiguous ``to`` or ``only``.
     """
     if to == "" or only == "":
         raise UsageError("an empty name says neither release nor resource", remedy="name one, or leave the option out")
@@ -47,6 +49,9 @@ def rollback_plan(
         for change in forward.plan.changes:
             if change.key not in forward.undone and (keys is None or change.key in keys):
                 changes[change.key] = _inverse(change, changes.get(change.key))
+    changed = tuple(c for _, c in sorted(changes.items()) if c.before or c.after)
+    if confirm:
+        steps += _confirmations(chosen, steps, changed)
     target = state.release if only else chosen[-1].plan.previous
     return Plan(
         project=project,
@@ -55,7 +60,7 @@ def rollback_plan(
         previous=state.release,
         basis=state.basis,
         # What came and went in between was not there before and is not there now.
-        changes=tuple(c for _, c in sorted(changes.items()) if c.before or c.after),
+        changes=changed,
         steps=tuple(steps),
         intent="rollback",
     )
@@ -107,6 +112,30 @@ def _undo(number: int, forward: Forward, step: Step, keys: tuple[str, ...], seco
         estimated=known is not None,
         arguments={"deployment": forward.deployment, "step": step.id, "only": sorted(keys)},
     )
+
+
+def _confirmations(chosen: Sequence[Forward], undone: Sequence[Step], changes: Sequence[Change]) -> list[Step]:
+    """One question to each engine that the way there observed; whatever it answers, what is back stays back."""
+    observed = dict.fromkeys(s.engine for f in chosen for s in f.plan.steps if s.phase is Phase.OBSERVE)
+    found = []
+    for engine in observed:
+        switches = [step for step in undone if step.engine == engine]
+        touched = {key for step in switches for key in step.resources}
+        actions = {change.key: change.action.value for change in changes if change.key in touched}
+        if actions:
+            found.append(
+                Step(
+                    id=f"{engine}.confirm",
+                    phase=Phase.OBSERVE,
+                    engine=engine,
+                    verb="confirm",
+                    resources=tuple(sorted(actions)),
+                    summary=f"see that {engine} serves what is back; nothing is undone if it does not answer",
+                    inverse="nothing to undo: it only asks",
+                    arguments={"switches": [step.id for step in switches], "actions": actions},
+                )
+            )
+    return found
 
 
 def _inverse(change: Change, later: Change | None) -> Change:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from interlock.model.canonical import plain
 from interlock.model.errors import ConfigError, InterlockError
-from interlock.views.text import Terminal, literal
+from interlock.views.text import ReaderGoneError, Terminal, literal
 
 VERSION = 1
 
@@ -63,5 +63,8 @@ class Output:
 
 def _write(document: dict[str, Any]) -> None:
     """One line of JSON in ASCII: every terminal, pipe and encoding takes it, whatever names it holds."""
-    sys.stdout.write(json.dumps(document) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(document) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise ReaderGoneError from None

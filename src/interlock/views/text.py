@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.markup import escape
 from rich.segment import Segment
 
 # What a terminal would obey instead of show: control characters as their pictures (ESC as ␛), the rest as �.
@@ -16,12 +15,20 @@ _UNSHOWABLE = [
     *range(0xD800, 0xE000),  # halves of characters, as in file names that are no UTF-8
 ]
 _HARMLESS = _PICTURES | dict.fromkeys(_UNSHOWABLE, "\ufffd")
-_ONE_LINE = _HARMLESS | {0x09: "\u2409", 0x0A: "\u240a"}
+# What markup reads as its own has a stand-in until markup was read. rich's own escape leaves gaps: a backslash at the
+# end, or before a bracket that opens no tag.
+_STAND_INS = {ord("["): "\uf85b", ord("\\"): "\uf85c"}
+_SHOWN = _HARMLESS | {ord(stand_in): chr(code) for code, stand_in in _STAND_INS.items()}
+_LITERAL = _HARMLESS | {0x09: "\u2409", 0x0A: "\u240a"} | _STAND_INS
 
 
 def literal(text: object) -> str:
-    """``text`` for use inside markup: shown as it stands, on one line, and nothing in it is read as markup."""
-    return escape(str(text).translate(_ONE_LINE))
+    """``text`` for use inside markup: a ``Terminal`` shows it as it stands, on one line, and reads no markup in it."""
+    return str(text).translate(_LITERAL)
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our results has closed the pipe, as ``| head`` does."""
 
 
 class Terminal(Console):
@@ -35,11 +42,11 @@ class Terminal(Console):
         """The segments of ``renderable``, with harmless text."""
         for segment in super().render(renderable, options):
             text, style, control = segment
-            yield segment if control else Segment(text.translate(_HARMLESS), style)
+            yield segment if control else Segment(text.translate(_SHOWN), style)
 
     def on_broken_pipe(self) -> None:
         """Results that nobody reads any more end the command; progress that nobody reads must not end a deployment."""
         if not self.stderr:
-            raise BrokenPipeError
+            raise ReaderGoneError
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

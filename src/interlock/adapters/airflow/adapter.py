@@ -1,17 +1,18 @@
 """The Airflow adapter: a DAG folder that is switched whole, on a disk that Airflow reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from interlock.adapters.airflow import layout, verify
 from interlock.adapters.airflow.api import AirflowApi
 from interlock.adapters.airflow.undo import Switched, partly_back
-from interlock.adapters.airflow.watch import Watch, expected_of
-from interlock.adapters.base import Capabilities, PlanningContext, StepContext
+from interlock.adapters.airflow.watch import GATE, Watch, expected_of
+from interlock.adapters.base import Capabilities, PlanningContext, StepContext, retire_steps
 from interlock.adapters.trees import TreeRoot
 from interlock.config.models import AirflowSection, AirflowTarget
 from interlock.model.canonical import digest_bytes, plain
-from interlock.model.errors import ConfigError, RefusedError, UsageError
+from interlock.model.errors import ConfigError, FencedError, InterlockError, RefusedError, UsageError
 from interlock.model.plan import Action, Change, GateResult, Outcome, Phase, Receipt, Step
 from interlock.model.resources import Kind, kind_of
 
@@ -57,13 +58,20 @@ class AirflowAdapter:
                     OBSERVE, Phase.OBSERVE, "observe", f"wait until Airflow shows the new version of {count}", _NOTHING
                 )
             )
-        return steps
+        return [*steps, *retire_steps(context, self.engine, keys)]
 
     # -- forward
 
     def execute(self, step: Step, context: StepContext) -> Receipt:
         """Carry out one of our steps."""
-        verbs = {"stage": self._stage, "verify": self._verify, "switch": self._switch, "observe": self._observe}
+        verbs = {
+            "stage": self._stage,
+            "verify": self._verify,
+            "switch": self._switch,
+            "observe": self._observe,
+            "confirm": self._confirm,
+            "retire": self._retire,
+        }
         if step.verb not in verbs:
             raise UsageError(f"airflow knows no step '{step.verb}'")
         return verbs[step.verb](step, context)
@@ -151,7 +159,37 @@ class AirflowAdapter:
         gates = [plain(result) for result in watch.run(context.fence)]
         return Receipt(step.id, False, {"gates": gates})
 
+    def _retire(self, step: Step, context: StepContext) -> Receipt:
+        context.fence()
+        gone = _tree(context).retire((), context.environment.retention.total_seconds())
+        return Receipt(step.id, bool(gone), {"views": list(gone)})
+
     # -- back
+
+    def _confirm(self, step: Step, context: StepContext) -> Receipt:
+        """Whether Airflow serves what a rollback made live. It never says no: what is back stays back."""
+        tree, target = _tree(context), _target(context.environment.airflow, context.environment_name)
+        if target.api is None:
+            raise UsageError("observing needs 'airflow.api'")
+        undone = [context.receipts[id].data for id in step.arguments["switches"]]
+        noted = {"before": undone[0].get("before"), "live": {k: v for data in undone for k, v in data["live"].items()}}
+        actions = {key: Action(word) for key, word in step.arguments["actions"].items()}
+        expected = expected_of(tree, _section(context.config.airflow), noted, actions, {})
+        limit = target.api.timeout.total_seconds()
+        try:
+            results = Watch(AirflowApi.configured(target.api), expected, limit, context.on_progress).run(context.fence)
+        except FencedError:
+            raise
+        except InterlockError as error:
+            away = f"not confirmed: {error.summary}"
+            results = [GateResult(GATE, key, Outcome.UNKNOWN, away, remedy=error.remedy) for key in step.resources]
+        gates = [
+            plain(replace(one, outcome=Outcome.UNKNOWN, summary=f"not confirmed in {limit:.0f} s: {one.summary}"))
+            if one.outcome is Outcome.FAIL
+            else plain(one)
+            for one in results
+        ]
+        return Receipt(step.id, False, {"gates": gates})
 
     def revert(
         self, step: Step, receipt: Receipt | None, context: StepContext, only: frozenset[str] | None = None

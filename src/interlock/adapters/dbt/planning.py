@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from graphlib import TopologicalSorter
 from typing import Any
 
-from interlock.adapters.base import PlanningContext
+from interlock.adapters.base import PlanningContext, retire_steps
 from interlock.model.plan import Action, Change, Phase, Step
 from interlock.model.resources import Resource
 
-STAGE, VERIFY, SWITCH, RETIRE = "dbt.stage", "dbt.verify", "dbt.switch", "dbt.retire"
+STAGE, VERIFY, SWITCH = "dbt.stage", "dbt.verify", "dbt.switch"
 COPIED = frozenset({"incremental", "snapshot"})
 
 
@@ -49,11 +49,7 @@ def steps_of(context: PlanningContext, changes: Sequence[Change]) -> list[Step]:
             arguments=arguments,
         )
     )
-    if any(key.startswith("dbt.") for key in context.state.resources):
-        days = context.environment.retention.total_seconds() / 86400
-        summary = f"drop earlier versions that were replaced more than {days:g} days ago"
-        steps.append(Step(RETIRE, Phase.CONTRACT, "dbt", "retire", keys, summary))
-    return steps
+    return [*steps, *retire_steps(context, "dbt", keys)]
 
 
 def _node(resource: Resource, change: Change) -> dict[str, Any]:

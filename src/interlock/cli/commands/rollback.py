@@ -18,6 +18,9 @@ def rollback(
     environment: Env,
     to: Annotated[str | None, typer.Option("--to", help="Go back to this release.")] = None,
     only: Annotated[str | None, typer.Option("--only", help="Take back only this resource.")] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Do not wait until Airflow shows the earlier version.")
+    ] = False,
     yes: Yes = False,
     project: Project = Path(),
     as_json: Json = False,
@@ -27,4 +30,5 @@ def rollback(
     if to is not None and only is not None:
         raise UsageError("--to and --only exclude each other", remedy="choose one")
     with session(project, as_json, verbose) as s:
-        raise typer.Exit(carry_out(s, operations.plan_rollback(s.workspace, environment, to, only), yes=yes))
+        plan = operations.plan_rollback(s.workspace, environment, to, only, confirm=not no_wait)
+        raise typer.Exit(carry_out(s, plan, yes=yes))

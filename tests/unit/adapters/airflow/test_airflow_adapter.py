@@ -1,5 +1,6 @@
 """DAG folders on a disk: deploying, rolling back whole or in part, switching one DAG off."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,7 @@ def test_rerun_after_the_switch_still_knows_what_was_before(world: World) -> Non
     old = TreeRoot(world.root / "live").current()
     manifest = world.release({**FIRST, "dags/a.py": "a2"}, CLOSURES)
     world.count += 1
-    stage, _, switch = world.plan(manifest, adapter)
+    stage, _, switch, *_ = world.plan(manifest, adapter)
     receipts = {stage.id: adapter.execute(stage, world.context(manifest))}
     first = adapter.execute(switch, world.context(manifest, receipts=receipts))
     again = adapter.execute(switch, world.context(manifest, receipts=receipts))
@@ -191,7 +192,7 @@ def test_somebody_else_switching_meanwhile_stops_the_deployment(world: World) ->
     world.deploy(world.release(FIRST, CLOSURES), adapter)
     manifest = world.release({**FIRST, "dags/a.py": "a2"}, CLOSURES)
     world.count += 1
-    stage, _, switch = world.plan(manifest, adapter)
+    stage, _, switch, *_ = world.plan(manifest, adapter)
     receipts = {stage.id: adapter.execute(stage, world.context(manifest))}
     adapter.execute(switch, world.context(manifest, receipts=receipts))
     tree = TreeRoot(world.root / "live")
@@ -204,3 +205,19 @@ def test_project_file_with_the_stamps_name_is_refused(world: World) -> None:
     manifest = world.release({**FIRST, "dags/interlock_stamp.py": "mine"}, CLOSURES)
     with pytest.raises(RefusedError, match="own file"):
         world.deploy(manifest, adapter)
+
+
+def test_folders_go_once_nobody_can_go_back_to_them(world: World) -> None:
+    for word in ("a1", "a2", "a3"):
+        world.deploy(world.release({**FIRST, "dags/a.py": word}, CLOSURES), adapter)
+    tree = TreeRoot(world.root / "live")
+    assert len(tree.known()) == 3
+    long_ago = 8 * 86400
+    for path in (*(world.root / "live/views").glob("[0-9a-f]*.json"), *(world.root / "live/journal").glob("*.json")):
+        os.utime(path, (path.stat().st_mtime - long_ago, path.stat().st_mtime - long_ago))
+    notes = len(list((world.root / "live/journal").glob("*.json")))
+    switch, receipt = world.deploy(world.release({**FIRST, "dags/a.py": "a4"}, CLOSURES), adapter)
+    assert len(tree.known()) == 2  # what is live, and what it replaced just now
+    assert len(list((world.root / "live/journal").glob("*.json"))) < notes
+    adapter.revert(switch, receipt, world.context())
+    assert live(world, "dags/a.py") == "a3"

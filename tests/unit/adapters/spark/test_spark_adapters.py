@@ -179,3 +179,26 @@ def test_lost_lease_switches_no_job(world: World) -> None:
     with pytest.raises(RuntimeError, match="fenced"):
         world.deploy(world.release({**FIRST, "spark/jobs/report.py": "2"}, CLOSURES), batch, fence=refuses())
     assert version(world, "report") == before
+
+
+def test_versions_go_once_nobody_can_go_back_to_them_and_not_before(world: World) -> None:
+    releases = [world.release({**FIRST, "spark/jobs/report.py": word}, CLOSURES) for word in "123"]
+    for manifest in releases:
+        world.deploy(manifest, batch)
+    kept = sorted(path.name for path in (world.root / "live/batch/versions/report/views").glob("*.json"))
+    assert len(kept) == 3
+    week = 8 * 86400
+    # The version of the first release has long been live when the second replaces it: its age alone says nothing.
+    for path in (world.root / "live/batch/versions").glob("*/views/*.json"):
+        os.utime(path, (path.stat().st_mtime - week, path.stat().st_mtime - week))
+    world.deploy(world.release({**FIRST, "spark/jobs/report.py": "4"}, CLOSURES), batch)
+    assert len(list((world.root / "live/batch/versions/report/views").glob("*.json"))) == 4
+    # A week later no pointer that can be gone back to names them any more.
+    for path in (world.root / "live/batch/views").glob("*.json"):
+        os.utime(path, (path.stat().st_mtime - week, path.stat().st_mtime - week))
+    for path in (world.root / "live/batch/versions").glob("*/views/*.json"):
+        os.utime(path, (path.stat().st_mtime - week, path.stat().st_mtime - week))
+    world.deploy(world.release({**FIRST, "spark/jobs/report.py": "5"}, CLOSURES), batch)
+    left = list((world.root / "live/batch/versions/report/views").glob("*.json"))
+    assert len(left) == 2  # what is live, and what it replaced just now
+    assert version(world, "report").is_dir() and version(world, "settle").is_dir()
