@@ -77,5 +77,9 @@ def _render(ended: "operations.Ended", remedy: str, console: Console) -> None:
         console.print(f"[bold red]✗ nothing was done[/]: {literal(ended.cause)}. Deployment {ended.deployment}.")
     elif ended.plan.intent == "rollback":
         console.print(f"[bold green]✓ {environment} is back at release {release or '(none)'}[/]. {ended.deployment}")
+        for gate in ended.gates:
+            if gate["outcome"] != "pass":
+                about = f"{literal(gate['gate'])} {literal(gate['resource'])}: {literal(gate['summary'])}"
+                console.print(f"    [yellow]? not confirmed:[/] {about}")
     else:
         console.print(f"[bold green]✓ {environment} is release {release}[/]. Deployment {ended.deployment}.")

@@ -75,6 +75,9 @@ class Executor:
             if step.verb == "revert":
                 self._write(failed)
                 raise
+            if self._only_asks(step):
+                self._write(failed)
+                return DONE
             self._turn(step, f"{step_id}: {error.summary}", error.remedy, failed)
             return REFUSED
         receipt = replace(receipt, step=step_id, seconds=round(time.monotonic() - began, 3))
@@ -150,7 +153,7 @@ class Executor:
             receipt=_kept(step, receipt),
             seconds=receipt.seconds,
         )
-        refusal = _refusal(receipt)
+        refusal = None if self._only_asks(step) else _refusal(receipt)
         if refusal is None:
             self._write(done, *live, *gates)
         else:
@@ -161,6 +164,10 @@ class Executor:
         said = receipt.data.get("gates", ())
         self._say(step, "finished", changed=receipt.changed, seconds=receipt.seconds, gates=said)
         return DONE if refusal is None else REFUSED
+
+    def _only_asks(self, step: Step) -> bool:
+        """Whatever a question after a rollback is answered, what is back stays back."""
+        return self.record.plan.intent == "rollback" and step.phase is Phase.OBSERVE
 
     def _live_after(self, step: Step, receipt: Receipt) -> list[Event]:
         """What is live after this switch, one event a resource, each with what was live before."""

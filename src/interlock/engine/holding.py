@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from interlock.ledger import Lease, Ledger
-from interlock.model.errors import FencedError, InterlockError, UnreachableError
+from interlock.model.errors import FencedError, HeldError, InterlockError, UnreachableError
 
 TTL_SECONDS = 30.0
 
@@ -53,5 +53,5 @@ class Holding:
             except FencedError as error:
                 self._lost = error
                 return
-            except UnreachableError:
-                continue  # the next fence decides
+            except (UnreachableError, HeldError):
+                continue  # away, or busy with another's writing: the next fence decides

@@ -95,9 +95,10 @@ def new_deployment() -> str:
 
 
 def refuse_other_project(workspace: Workspace, plan: Plan) -> None:
-    """Return only if the plan is of this project; ``UsageError`` otherwise."""
+    """Return only if the plan is of this project and one of its environments; ``UsageError`` otherwise."""
     if plan.project != workspace.config.project:
         raise UsageError(f"the plan is of project {plan.project!r}, this is {workspace.config.project!r}")
+    workspace.environment(plan.environment)
 
 
 def refuse_moved(workspace: Workspace, plan: Plan) -> None:
@@ -122,7 +123,8 @@ def resume(workspace: Workspace, deployment: str | None) -> Ended:
         )
     plan = unfinished[deployment].plan
     with Holding(workspace.ledger, scope_of(plan.project, plan.environment), deployment) as holding:
-        workspace.ledger.append([Event(EventType.DEPLOYMENT_RESUMED, plan.environment, deployment, who())])
+        resumed = Event(EventType.DEPLOYMENT_RESUMED, plan.environment, deployment, who())
+        workspace.ledger.append([resumed], fence=holding.lease)
         return carry(workspace, deployment, holding)
 
 

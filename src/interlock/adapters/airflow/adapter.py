@@ -1,7 +1,6 @@
 """The Airflow adapter: a DAG folder that is switched whole, on a disk that Airflow reads."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from interlock.adapters.airflow import layout, verify
@@ -167,7 +166,7 @@ class AirflowAdapter:
     # -- back
 
     def _confirm(self, step: Step, context: StepContext) -> Receipt:
-        """Whether Airflow serves what a rollback made live. It never says no: what is back stays back."""
+        """Whether Airflow serves what a rollback made live; unknown where it does not answer."""
         tree, target = _tree(context), _target(context.environment.airflow, context.environment_name)
         if target.api is None:
             raise UsageError("observing needs 'airflow.api'")
@@ -183,13 +182,7 @@ class AirflowAdapter:
         except InterlockError as error:
             away = f"not confirmed: {error.summary}"
             results = [GateResult(GATE, key, Outcome.UNKNOWN, away, remedy=error.remedy) for key in step.resources]
-        gates = [
-            plain(replace(one, outcome=Outcome.UNKNOWN, summary=f"not confirmed in {limit:.0f} s: {one.summary}"))
-            if one.outcome is Outcome.FAIL
-            else plain(one)
-            for one in results
-        ]
-        return Receipt(step.id, False, {"gates": gates})
+        return Receipt(step.id, False, {"gates": [plain(one) for one in results]})
 
     def revert(
         self, step: Step, receipt: Receipt | None, context: StepContext, only: frozenset[str] | None = None

@@ -19,7 +19,7 @@ def check(project: Project = Path(), as_json: Json = False, verbose: Verbose = F
     with session(project, as_json, verbose) as s:
         checked = making.check_project(s.workspace)
     data = {
-        "ok": checked.passed,
+        "verdict": "pass" if checked.passed else "fail",
         "resource_count": checked.resources,
         "findings": checked.findings,
         "not_checked": checked.not_checked,

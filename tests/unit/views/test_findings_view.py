@@ -1,0 +1,74 @@
+"""Findings for people: worst first, by file, with who is affected and what to do."""
+
+from interlock.model.errors import Place
+from interlock.model.findings import Finding, NotChecked, Severity
+from interlock.views.findings_view import render_findings
+from interlock.views.output import Output
+
+
+def finding(severity: Severity = Severity.ERROR, path: str = "dags/a.py", line: int = 1, **more) -> Finding:
+    fields = {"rule": "ILK-AF-1", "summary": "it does not import", "remedy": "mend it", **more}
+    return Finding(severity=severity, place=Place(path, line), **fields)
+
+
+def shown(capsys, *findings: Finding, not_checked=()) -> list[str]:
+    render_findings(findings, not_checked, Output(as_json=False, verbose=False).console)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_finding_has_place_summary_rule_and_remedy(capsys):
+    assert shown(capsys, finding(line=7)) == ["error dags/a.py:7 it does not import ILK-AF-1", "      → mend it"]
+
+
+def test_errors_come_first_then_by_file_and_line(capsys):
+    given = [
+        finding(Severity.INFO, "a.py"),
+        finding(Severity.WARNING, "a.py"),
+        finding(path="b.py"),
+        finding(path="a.py", line=10),
+        finding(path="a.py", line=9),
+    ]
+    heads = [line.split()[:2] for line in shown(capsys, *given) if "→" not in line]
+    assert heads == [
+        ["error", "a.py:9"],
+        ["error", "a.py:10"],
+        ["error", "b.py:1"],
+        ["warning", "a.py:1"],
+        ["info", "a.py:1"],
+    ]
+
+
+def test_line_number_followed_by_a_colon_is_no_emoji(capsys):
+    assert "dags/a.py:100: boom" in shown(capsys, finding(summary="dags/a.py:100: boom"))[0]
+
+
+def test_whole_file_has_no_line(capsys):
+    assert shown(capsys, finding(line=0))[0].startswith("error dags/a.py it")
+
+
+def test_detail_ends_with_its_last_lines(capsys):
+    lines = shown(capsys, finding(detail="\n".join(f"line {i}" for i in range(20))))
+    assert [line.strip() for line in lines[1:-1]] == [f"line {i}" for i in range(14, 20)]
+
+
+def test_many_affected_resources_are_counted(capsys):
+    lines = shown(capsys, finding(affected=tuple(f"airflow.dag:d{i}" for i in range(7))))
+    assert lines[1].strip() == "affects airflow.dag:d0, airflow.dag:d1, airflow.dag:d2, airflow.dag:d3 and 3 more"
+
+
+def test_what_was_not_checked_is_said(capsys):
+    assert shown(capsys, not_checked=[NotChecked("spark plans", "no Java")]) == ["not checked spark plans: no Java"]
+
+
+def test_nothing_found_prints_nothing(capsys):
+    assert shown(capsys) == []
+
+
+def test_dag_named_like_markup_cannot_break_the_output(capsys):
+    name = "[bold]\x1b[31mred[/]\nerror fake.py:1"
+    fields = dict.fromkeys(("rule", "summary", "remedy"), name)
+    given = Finding(**fields, severity=Severity.ERROR, place=Place(name, 1), detail=name, affected=(name,))
+    lines = shown(capsys, given, not_checked=[NotChecked(name, name)])
+    assert "\x1b" not in "".join(lines)
+    assert not [line for line in lines if line.startswith("error fake.py")]
+    assert sum(line.count("[bold]␛[31mred[/]") for line in lines) == 8
