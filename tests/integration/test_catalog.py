@@ -265,4 +265,5 @@ print(json.dumps(answers))
 
 
 def _facts_of(platform: Platform) -> str:
-    return json.dumps(ReadingCache(platform.cache).load("dbt")["project"]["facts"])
+    kept = ReadingCache(platform.cache).load("dbt")
+    return json.dumps(kept[kept["recent"][0]]["facts"])

@@ -94,6 +94,14 @@ def test_an_unknown_bench_is_refused_with_those_that_exist(capsys: pytest.Captur
     assert "check, plan, rollback, memory, demo" in capsys.readouterr().err
 
 
+def test_the_page_names_a_command_that_fits_any_machine(tmp_path: Path) -> None:
+    usual = benches.parse(["check", "--scratch", str(tmp_path), "--cache", str(tmp_path), "--write"])
+    assert benches.command_of("check", usual) == "python benches/run.py check"
+    smaller = benches.parse(["--pipelines", "25", "--airflow-runs", "1", "--no-compare"])
+    expected = "python benches/run.py plan --pipelines 25 --airflow-runs 1 --no-compare"
+    assert benches.command_of("plan", smaller) == expected
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> ScaleProject:
     scale_project.generate(tmp_path / "scale", 10)

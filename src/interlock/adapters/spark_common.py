@@ -163,7 +163,8 @@ class SparkAdapter:
         context.fence()
         seconds = context.environment.retention.total_seconds()
         tree = self._tree(context)
-        gone = list(tree.retire((), seconds))
+        # However the clock jumps: what this deployment replaced stays.
+        gone = list(tree.retire(tree.replaced(f"{context.deployment}/{self.engine}.switch"), seconds))
         named: dict[str, set[str]] = {}
         for view in tree.known():
             for key, pointer in _pointers(tree, view).items():

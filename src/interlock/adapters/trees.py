@@ -196,6 +196,11 @@ class TreeRoot:
             disk.link(PurePosixPath("views") / view_id, self._current)
             return True
 
+    def replaced(self, note: str) -> set[str]:
+        """The view that the switch noted under ``note`` took the place of, if any: the way back leads there."""
+        before = (self.noted(note) or {}).get("before")
+        return {before} if before else set()
+
     def retire(self, keep: Collection[str], older_than: float) -> tuple[str, ...]:
         """Views that are neither current nor in ``keep`` and older than this many seconds are gone; their ids.
 

@@ -16,6 +16,9 @@ SLOW_IMPORT_SECONDS = 5.0
 
 _NO_NAME = re.compile(r"cannot import name '([^']+)' from (?:partially initialized module )?'([^']+)'")
 
+# A frame of the project's is told by a path relative to it.
+_FRAME = re.compile(r'  File "([^"]+)"')
+
 _LIMITS = {
     "timeout": ("ILK-AF004", "importing it does not end in time",
                 "Move work out of the module's top level, into a task; look for a loop that never ends."),
@@ -86,7 +89,24 @@ def _error(path: str, error: dict[str, Any], index: ModuleIndex, sources: Source
 
 
 def _detail(error: dict[str, Any]) -> str:
-    return str(error.get("traceback_tail") or error.get("message") or "")
+    traceback = str(error.get("traceback_tail") or "")
+    return _own_frames(traceback) if traceback else str(error.get("message") or "")
+
+
+def _own_frames(traceback: str) -> str:
+    """A traceback without the frames of Python and of libraries; all of it where no frame is the project's."""
+    kept: list[str] = []
+    own, theirs = False, False
+    for line in traceback.splitlines():
+        frame = _FRAME.match(line)
+        if frame:
+            theirs = frame[1].startswith(("/", "<"))
+            own = own or not theirs
+        elif not line.startswith("    "):
+            theirs = False  # the exception itself
+        if not theirs and (kept or frame or not line.startswith("    ")):
+            kept.append(line)
+    return "\n".join(kept) if own else traceback
 
 
 def _near_module(missing: str, index: ModuleIndex) -> str:

@@ -19,11 +19,13 @@ from interlock.model.findings import Finding, Severity
 from interlock.model.progress import Progress
 from interlock.model.resources import Edge, Resource
 from interlock.runtimes.environments import Runtime
+from interlock.runtimes.parsing import parsing_place
 from interlock.runtimes.worker import Worker
 
 VERSION = 1
 TIMEOUT_SECONDS = 300.0
-_SPACE = "dbt"
+_SPACE, _RECENT = "dbt", "recent"
+_KEPT = 8
 # What dbt itself leaves behind in a project.
 _MADE_BY_DBT = ("target", "logs", ".user.yml")
 _NODE_PLACE = re.compile(r"\(([\w./-]+\.(?:sql|ya?ml|py|csv|md))\)|([\w./-]+\.(?:sql|ya?ml|py|csv))\b")
@@ -48,11 +50,12 @@ def read_dbt(context: Context) -> EngineReading:
     runtime = context.runtime_for(section.runtime)
     files = context.sources.under(section.project, skip=_MADE_BY_DBT)
     key = digest_of([VERSION, runtime.lock_digest, _environment(context), context.sources.digests(files)])
-    stored = context.cache.load(_SPACE).get("project")
-    if stored is None or stored["key"] != key:
-        answer = _parse(context, section, runtime)
-        stored = {"key": key, **_result(context, section, answer, runtime)}
-        context.cache.save(_SPACE, {"project": stored}, keep=())
+    stored = context.cache.get(_SPACE, key)
+    if stored is None:
+        stored = _read(context, section, runtime)
+        # Who goes back and forth between branches finds both.
+        recent = [key, *(context.cache.get(_SPACE, _RECENT) or ())][:_KEPT]
+        context.cache.save(_SPACE, {key: stored, _RECENT: recent}, keep=recent)
         parsed = len(stored["resources"])
     else:
         parsed = 0
@@ -80,17 +83,20 @@ def _environment(context: Context) -> dict[str, str]:
     }
 
 
-def _parse(context: Context, section: DbtSection, runtime: Runtime) -> dict[str, Any]:
-    project = str(context.sources.root / section.project)
-    # dbt's partial parse lies here, so a changed file costs less than a first reading.
-    target = context.folder / "dbt-target"
-    target.mkdir(parents=True, exist_ok=True)
+def _read(context: Context, section: DbtSection, runtime: Runtime) -> dict[str, Any]:
+    """What the project's own dbt says of the files as they are."""
     context.on_progress(Progress("dbt", "parsing the dbt project"))
     environment = {**_environment(context), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    with Worker(runtime, "dbt_worker.py", env=environment) as worker:
-        return worker.request(
-            "parse", timeout=TIMEOUT_SECONDS, project_dir=project, profiles_dir=project, target_path=str(target)
-        )
+    folder = context.folder / "dbt" / (runtime.lock_digest[:12] or "interpreter")
+    with (
+        Worker(runtime, "dbt_worker.py", env=environment) as worker,
+        parsing_place(folder, context.sources.root / section.project) as place,
+    ):
+        answer = worker.request(
+            "parse", timeout=TIMEOUT_SECONDS, project_dir=str(place.project), profiles_dir=str(place.project),
+            target_path=str(place.target),
+        )  # fmt: skip
+        return _result(context, section, answer, runtime)
 
 
 def _result(context: Context, section: DbtSection, answer: dict[str, Any], runtime: Runtime) -> dict[str, Any]:

@@ -46,6 +46,15 @@ class ReadingCache:
         except OSError:
             return {}
 
+    def get(self, space: str, key: str) -> Any:
+        """One value; None where there is none."""
+        try:
+            with self._open() as db:
+                row = db.execute("SELECT value FROM entries WHERE space = ? AND key = ?", (space, key)).fetchone()
+            return None if row is None else json.loads(row[0])
+        except (sqlite3.Error, OSError, ValueError):
+            return None
+
     def save(self, space: str, values: Mapping[str, Any], keep: Collection[str] | None = None) -> None:
         """``values`` are added or replaced; with ``keep``, keys that are in neither are dropped."""
         with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlock.engine import project as projects
 from interlock.engine import workspace
 from interlock.model.errors import UsageError
 from interlock.views.output import Output
@@ -33,6 +34,22 @@ class Session:
 
     workspace: "Workspace"
     output: Output
+
+
+@dataclass
+class Reading:
+    """A project that is only looked at, with its way out."""
+
+    project: "projects.Project"
+    output: Output
+
+
+@contextmanager
+def reading(project: Path, as_json: bool, verbose: bool) -> Iterator[Reading]:
+    """A project whose progress is shown while the block runs; faster to open than a session."""
+    output = Output(as_json=as_json, verbose=verbose)
+    with ProgressView(output) as view:
+        yield Reading(projects.Project(find_root(project), view.say), output)
 
 
 @contextmanager

@@ -1,29 +1,15 @@
-"""Check a work tree and make a release of it."""
+"""Make a release of a work tree."""
 
 from dataclasses import dataclass
 
 from interlock.engine.identity import who
 from interlock.engine.workspace import Workspace
 from interlock.model.events import Event, EventType
-from interlock.model.findings import Finding, NotChecked, Severity
+from interlock.model.findings import Finding, Severity
 from interlock.model.release import Manifest
 from interlock.release.build import build, publish
 from interlock.release.sources import release_files, source_state
 from interlock.rules.registry import findings as check_reading
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What a check found. ``passed`` is false when a finding is an error."""
-
-    findings: tuple[Finding, ...]
-    not_checked: tuple[NotChecked, ...]
-    timings: dict[str, float]
-    resources: int
-
-    @property
-    def passed(self) -> bool:
-        return not any(f.severity is Severity.ERROR for f in self.findings)
 
 
 @dataclass(frozen=True)
@@ -33,13 +19,6 @@ class Built:
     manifest: Manifest | None
     findings: tuple[Finding, ...]
     new: bool
-
-
-def check_project(workspace: Workspace) -> Checked:
-    """Read the project and ask every rule."""
-    reading = workspace.read()
-    findings = check_reading(reading, workspace.config)
-    return Checked(findings, reading.not_checked, reading.timings, len(reading.catalog.resources))
 
 
 def build_release(workspace: Workspace) -> Built:
@@ -53,6 +32,11 @@ def build_release(workspace: Workspace) -> Built:
     manifest, blobs = build(root, config, reading.catalog, commit, release_files(root, config))
     new = manifest.id not in workspace.store.list()
     publish(workspace.store, manifest, blobs, workspace.on_progress)
-    data = {"release": manifest.id, "commit": commit, "resources": len(manifest.catalog.resources)}
+    data = {
+        "project": config.project,
+        "release": manifest.id,
+        "commit": commit,
+        "resources": len(manifest.catalog.resources),
+    }
     workspace.ledger.append([Event(EventType.RELEASE_BUILT, "", "", who(), data)])
     return Built(manifest, findings, new)

@@ -152,7 +152,7 @@ def switch_resource(workspace: Workspace, environment: str, key: str, *, on: boo
         receipt = adapter.enable(key, context) if on else adapter.disable(key, context)
         kind = EventType.RESOURCE_ENABLED if on else EventType.RESOURCE_DISABLED
         data = {"key": key, "receipt": plain(receipt.data), "changed": receipt.changed}
-        workspace.ledger.append([Event(kind, environment, identity, who(), data)])
+        workspace.ledger.append([Event(kind, environment, identity, who(), data)], fence=holding.lease)
         return receipt
 
 

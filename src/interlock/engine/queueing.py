@@ -102,11 +102,10 @@ class _Board:
         for recorded in self._workspace.ledger.events(after=self._seen, types=LISTED):
             self._seen = recorded.number
             self._records.add(recorded)
+        self._records.forget_ended()
         blocked: set[str] = set()
         # What began comes first: nothing else can begin in its environment.
         for record in sorted(self._records.by_id.values(), key=lambda r: not r.interrupted):
-            if record.outcome or record.plan.project != self._workspace.config.project:
-                continue
             environment = record.plan.environment
             due = time.monotonic() >= self._not_before.get(record.id, 0.0)
             if record.queued_at and due and environment not in blocked and self._mine(record):
@@ -146,10 +145,15 @@ class _Board:
         except HeldError:
             return None
         except InterlockError as error:
-            self._not_before[deployment] = time.monotonic() + _RETRY_SECONDS
-            text = f"{deployment}: {error.summary}; trying again in {_RETRY_SECONDS:.0f} s"
-            workspace.on_progress(Progress("note", text))
-            return None
+            self._later(deployment, error.summary)
+        except Exception as error:  # a defect of ours in one deployment must not stop those of others
+            self._later(deployment, f"a defect of Interlock: {type(error).__name__}: {error}")
+        return None
+
+    def _later(self, deployment: str, why: str) -> None:
+        self._not_before[deployment] = time.monotonic() + _RETRY_SECONDS
+        text = f"{deployment}: {why}; trying again in {_RETRY_SECONDS:.0f} s"
+        self._workspace.on_progress(Progress("note", text))
 
 
 def _void(workspace: Workspace, record: DeploymentRecord) -> dict[str, Any] | None:

@@ -95,6 +95,10 @@ class Records:
         if event.deployment in self.by_id:
             _apply(self.by_id[event.deployment], recorded)
 
+    def forget_ended(self) -> None:
+        """Only what waits or is under way stays: the plans of all that ever was deployed are large."""
+        self.by_id = {id: record for id, record in self.by_id.items() if not record.outcome}
+
 
 def fold(events: Iterable[Recorded]) -> dict[str, DeploymentRecord]:
     """Every deployment in ``events``, by id, in the order in which they were queued or started."""

@@ -1,6 +1,5 @@
-"""A project with everything that belongs to it: configuration, ledger, store, adapters, runtimes, catalog."""
+"""A project with what releasing it needs: ledger, store, adapters."""
 
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -9,40 +8,38 @@ from interlock.adapters.base import Adapter, PlanningContext
 from interlock.adapters.dbt import DbtAdapter
 from interlock.adapters.spark_batch import SparkBatchAdapter
 from interlock.adapters.spark_stream import SparkStreamAdapter
-from interlock.catalog.read import read_project
-from interlock.catalog.reading import ProjectReading
-from interlock.config import Environment, ProjectConfig, load_config
+from interlock.engine.project import Project
 from interlock.engine.record import LISTED, DeploymentRecord, fold
 from interlock.ledger.store import Ledger, open_ledger
-from interlock.model.errors import UsageError
-from interlock.model.progress import OnProgress, Progress, silent
+from interlock.model.errors import ConfigError
+from interlock.model.events import EventType
+from interlock.model.progress import OnProgress, silent
 from interlock.model.release import Manifest
 from interlock.model.resources import Resource
 from interlock.release.store import MissingError, Store, open_store
-from interlock.runtimes.environments import Runtime, default_cache_root, ensure
-from interlock.runtimes.spec import RuntimeSpec
 
 _MANIFESTS_KEPT = 4
 
 
-class Workspace:
-    """One project on this machine. Nothing is opened before it is asked for."""
+class Workspace(Project):
+    """A project with its ledger, its releases and what they are deployed with."""
 
     def __init__(self, root: Path, on_progress: OnProgress = silent) -> None:
-        self.root = root.absolute()
-        self.on_progress = on_progress
-        self._runtimes: dict[str, Runtime] = {}
+        super().__init__(root, on_progress)
         self._manifests: dict[str, Manifest] = {}
 
     @cached_property
-    def config(self) -> ProjectConfig:
-        """The project's interlock.yaml."""
-        return load_config(self.root)
-
-    @cached_property
     def ledger(self) -> Ledger:
-        """The ledger, created when it is not there."""
-        return open_ledger(self.config.ledger, self.root)
+        """The ledger, created when it is not there; ``ConfigError`` where it is another project's."""
+        ledger = open_ledger(self.config.ledger, self.root)
+        for first in ledger.events(types=[EventType.RELEASE_BUILT], limit=1):
+            owner = first.event.data.get("project")
+            if owner != self.config.project:
+                raise ConfigError(
+                    f"this ledger is that of project {owner!r}, not of {self.config.project!r}",
+                    remedy="Give each project a database of its own: environments of one name would be mixed up.",
+                )
+        return ledger
 
     @cached_property
     def store(self) -> Store:
@@ -54,37 +51,6 @@ class Workspace:
         """One adapter an engine."""
         found: list[Adapter] = [AirflowAdapter(), DbtAdapter(), SparkBatchAdapter(), SparkStreamAdapter()]
         return {a.engine: a for a in found}
-
-    @property
-    def cache(self) -> Path:
-        """Where results of reading are kept; deleting it costs time and nothing else."""
-        return self.root / ".interlock" / "cache"
-
-    def environment(self, name: str) -> Environment:
-        """An environment by name; ``UsageError`` naming those that exist."""
-        try:
-            return self.config.environments[name]
-        except KeyError:
-            known = ", ".join(self.config.environments) or "none"
-            raise UsageError(f"there is no environment {name!r}", remedy=f"known environments: {known}") from None
-
-    def runtime(self, name: str) -> Runtime:
-        """A runtime of the project, built when it is not there yet."""
-        if name not in self._runtimes:
-            given = self.config.runtimes[name]
-            spec = RuntimeSpec(
-                name=name,
-                python=given.python,
-                lock=self.root / given.lock if given.lock else None,
-                requirements=self.root / given.requirements if given.requirements else None,
-                interpreter=Path(given.interpreter).expanduser() if given.interpreter else None,
-            )
-            self._runtimes[name] = ensure(spec, default_cache_root(), self._say_runtime(name))
-        return self._runtimes[name]
-
-    def read(self) -> ProjectReading:
-        """The catalog and findings of the work tree."""
-        return read_project(self.root, self.config, self.runtime, self.cache, self.on_progress)
 
     def deployments(self) -> dict[str, DeploymentRecord]:
         """Every deployment in the ledger, by id, oldest first."""
@@ -125,6 +91,3 @@ class Workspace:
             return self.manifest(release)
         except MissingError:
             return None
-
-    def _say_runtime(self, name: str) -> Callable[[str], None]:
-        return lambda text: self.on_progress(Progress(f"runtime {name}", text))

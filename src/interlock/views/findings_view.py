@@ -22,7 +22,7 @@ def render_findings(findings: Sequence[Finding], not_checked: Sequence[NotChecke
         if finding.detail:
             for line in finding.detail.splitlines()[-6:]:
                 console.print(f"      [dim]{literal(line)}[/]")
-        if finding.affected:
+        if set(finding.affected) - {finding.place.path}:
             more = f" and {len(finding.affected) - 4} more" if len(finding.affected) > 4 else ""
             console.print(f"      affects {literal(', '.join(finding.affected[:4]))}{more}")
         console.print(f"      [cyan]→[/] {literal(finding.remedy)}")

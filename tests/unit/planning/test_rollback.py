@@ -95,7 +95,7 @@ def test_rollback_to_a_release_takes_a_prefix():
 
 
 def test_prefix_of_two_releases_is_refused_and_names_them():
-    with pytest.raises(UsageError, match="may be one of 2 releases: r10000000.*, r20000000"):
+    with pytest.raises(UsageError, match=r"may be one of 2 releases: r10000000.*, r20000000"):
         back(to="r")
 
 

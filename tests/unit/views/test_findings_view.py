@@ -67,8 +67,8 @@ def test_nothing_found_prints_nothing(capsys):
 def test_dag_named_like_markup_cannot_break_the_output(capsys):
     name = "[bold]\x1b[31mred[/]\nerror fake.py:1"
     fields = dict.fromkeys(("rule", "summary", "remedy"), name)
-    given = Finding(**fields, severity=Severity.ERROR, place=Place(name, 1), detail=name, affected=(name,))
+    given = Finding(**fields, severity=Severity.ERROR, place=Place(name, 1), detail=name, affected=(name, name + "2"))
     lines = shown(capsys, given, not_checked=[NotChecked(name, name)])
     assert "\x1b" not in "".join(lines)
     assert not [line for line in lines if line.startswith("error fake.py")]
-    assert sum(line.count("[bold]␛[31mred[/]") for line in lines) == 8
+    assert sum(line.count("[bold]␛[31mred[/]") for line in lines) == 9

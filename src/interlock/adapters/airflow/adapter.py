@@ -160,7 +160,10 @@ class AirflowAdapter:
 
     def _retire(self, step: Step, context: StepContext) -> Receipt:
         context.fence()
-        gone = _tree(context).retire((), context.environment.retention.total_seconds())
+        tree = _tree(context)
+        # However the clock jumps: what this deployment replaced stays.
+        keep = tree.replaced(f"{context.deployment}/{SWITCH}")
+        gone = tree.retire(keep, context.environment.retention.total_seconds())
         return Receipt(step.id, bool(gone), {"views": list(gone)})
 
     # -- back

@@ -64,6 +64,7 @@ def _retire(step: Step, context: StepContext) -> Receipt:
     retention = context.environment.retention
     context.fence()
     with access_to(context.environment, context.root).session() as session:
-        dropped = session.retire(retention)
-    views = project_tree.tree_of(context).retire((), retention.total_seconds())
+        dropped = session.retire(retention, f"switch/{context.deployment}")
+    tree = project_tree.tree_of(context)
+    views = tree.retire(tree.replaced(f"{context.deployment}/{planning.SWITCH}"), retention.total_seconds())
     return Receipt(step.id, bool(dropped or views), {"dropped": dropped, "views": list(views)})

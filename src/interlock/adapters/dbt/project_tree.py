@@ -1,6 +1,5 @@
 """The dbt project of a release as a versioned folder; scheduled runs read ``<root>/current``."""
 
-from pathlib import Path
 from typing import Any
 
 from interlock.adapters.base import StepContext
@@ -47,14 +46,6 @@ def staged(context: StepContext) -> str:
         if path is not None:
             files[path] = (entry.digest, entry.executable)
     return tree_of(context).stage(files, context.blobs.read)
-
-
-def point(link: Path, folder: Path) -> None:
-    """``link`` leads to ``folder``, replaced in one rename."""
-    beside = link.with_name(link.name + ".new")
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(folder)
-    beside.replace(link)
 
 
 def closure(manifest: Manifest, key: str, section: DbtSection) -> dict[str, str]:

@@ -13,13 +13,12 @@ from interlock.adapters.dbt.warehouse import Access, WarehouseSession, access_to
 from interlock.model.errors import RefusedError, StaleError, UsageError
 from interlock.model.plan import Receipt, Step
 from interlock.model.progress import Progress
+from interlock.runtimes.parsing import ParsingPlace, parsing_place
 from interlock.runtimes.worker import Worker
 
 PARSE_SECONDS = 600.0
 BUILD_SECONDS = 24 * 3600.0
 _DONE = "done"
-# What dbt keeps of a parse in its target folder.
-_REMEMBERED = "partial_parse.msgpack"
 _FAILED = ("error", "fail", "runtime error")
 
 
@@ -30,23 +29,26 @@ def mark_of(deployment: str) -> str:
 
 def stage(step: Step, context: StepContext) -> Receipt:
     """All candidates of the step stand beside production, complete; a half attempt is dropped and built anew."""
-    view = project_tree.staged(context)
     access = access_to(context.environment, context.root)
     nodes: list[dict[str, Any]] = step.arguments["nodes"]
     if not nodes:
-        return Receipt(step.id, True, _receipt(context, view, [], {}, []))
+        return Receipt(step.id, True, _receipt(context, project_tree.staged(context), [], {}, []))
     with access.session() as session:
         done = session.marks(mark_of(context.deployment)).get(_DONE)
         if done is not None and all(session.kind(relation_of(r["candidate"])) for r in done["relations"]):
             return Receipt(step.id, False, done)
         session.unmark(mark_of(context.deployment))
     with _worker(context, access) as worker:
-        manifest = _parse(worker, context, view)
-        with access.session() as session:
-            relations = _prepare(session, manifest, nodes, context)
-        answer = _build(worker, context, relations, manifest)
-    _refuse_failures(answer, relations)
+        # dbt takes seconds to start, which is time enough to lay the files.
+        view = project_tree.staged(context)
+        with parsing_place(_remembered(context), project_tree.tree_of(context).path(view)) as place:
+            manifest = _parse(worker, context, place)
+            with access.session() as session:
+                relations = _prepare(session, manifest, nodes, context)
+            answer = _build(worker, context, relations, manifest)
     with access.session() as session:
+        # Reached first: where the warehouse went away, that is the cause, and it may come back.
+        _refuse_failures(answer, relations)
         _check_built(session, relations)
         for relation in relations:
             relation["lost"] = session.lost_columns(relation_of(relation["live"]), relation_of(relation["candidate"]))
@@ -82,18 +84,13 @@ def _worker(context: StepContext, access: Access) -> Worker:
     return Worker(runtime, "dbt_worker.py", env=environment, network=network, secrets=(secret,) if secret else ())
 
 
-def _parse(worker: Worker, context: StepContext, view: str) -> dict[str, Any]:
+def _parse(worker: Worker, context: StepContext, place: ParsingPlace) -> dict[str, Any]:
     """The manifest of a release in this environment. dbt reads anew only what differs from the last release here."""
     context.on_progress(Progress("dbt", "parsing the dbt project"))
-    place = _parsing_place(worker, context)
-    project, target = place / "project", place / "target"
-    # dbt remembers where its files lie: the place must be the same for every release.
-    project_tree.point(project, project_tree.tree_of(context).path(view))
-    answer = _ask_to_parse(worker, context, project, target)
-    if answer.get("errors") and (target / _REMEMBERED).exists():
-        # What was remembered may be at fault: read everything before anybody is told of an error.
-        (target / _REMEMBERED).unlink()
-        answer = _ask_to_parse(worker, context, project, target)
+    answer = _ask_to_parse(worker, context, place)
+    # What was remembered may be at fault: everything is read before anybody is told of an error.
+    if answer.get("errors") and place.forget():
+        answer = _ask_to_parse(worker, context, place)
     errors = answer.get("errors") or []
     if errors or not answer.get("manifest_path"):
         first = errors[0] if errors else {}
@@ -106,17 +103,17 @@ def _parse(worker: Worker, context: StepContext, view: str) -> dict[str, Any]:
     return manifest
 
 
-def _parsing_place(worker: Worker, context: StepContext) -> Path:
-    """One folder an environment and runtime. The lease keeps two deployments out of it."""
-    place = context.cache / "dbt" / context.environment_name / (worker.runtime.lock_digest[:12] or "interpreter")
-    place.mkdir(parents=True, exist_ok=True)
-    return place
+def _remembered(context: StepContext) -> Path:
+    """What dbt remembers of its parses in this environment with this runtime."""
+    runtime = context.runtime(project_tree.section_of(context).runtime) if context.runtime else None
+    digest = runtime.lock_digest[:12] if runtime else ""
+    return context.cache / "dbt" / context.environment_name / (digest or "interpreter")
 
 
-def _ask_to_parse(worker: Worker, context: StepContext, project: Path, target: Path) -> dict[str, Any]:
+def _ask_to_parse(worker: Worker, context: StepContext, place: ParsingPlace) -> dict[str, Any]:
     return worker.request(
-        "parse", timeout=PARSE_SECONDS, project_dir=str(project), profiles_dir=str(project),
-        target=context.environment.dbt.target if context.environment.dbt else None, target_path=str(target),
+        "parse", timeout=PARSE_SECONDS, project_dir=str(place.project), profiles_dir=str(place.project),
+        target=context.environment.dbt.target if context.environment.dbt else None, target_path=str(place.target),
     )  # fmt: skip
 
 

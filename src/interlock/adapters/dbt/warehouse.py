@@ -90,8 +90,11 @@ class WarehouseSession(Protocol):
         """Empty schemas that stood beside production are gone."""
         ...
 
-    def retire(self, older: timedelta) -> list[str]:
-        """Relations that were replaced or undone longer ago than that are dropped; returns their names."""
+    def retire(self, older: timedelta, spare: str = "") -> list[str]:
+        """Relations that were replaced or undone longer ago than that are dropped; returns their names.
+
+        Those of the mark ``spare`` stay, however the clock jumps.
+        """
         ...
 
 

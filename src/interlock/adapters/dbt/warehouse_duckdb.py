@@ -243,13 +243,13 @@ class DuckDbSession:
     def tidy(self) -> None:
         pass  # candidates share the schema of what they replace
 
-    def retire(self, older: timedelta) -> list[str]:
+    def retire(self, older: timedelta, spare: str = "") -> list[str]:
         if not self.kind(Relation(_META, "marks")):
             return []
         rows = self.query(
             f"SELECT id, item, data FROM {_META}.marks WHERE marked_at < now() - to_seconds(?)"
-            " AND (id LIKE 'switch/%' OR id LIKE 'undo/%')",
-            (older.total_seconds(),),
+            " AND (id LIKE 'switch/%' OR id LIKE 'undo/%') AND id <> ?",
+            (older.total_seconds(), spare),
         )
         dropped = []
         for id, item, data in rows:

@@ -297,13 +297,13 @@ class PostgresSession:
             fence()
         return [done[move.key] for move in moves], bool(todo)
 
-    def retire(self, older: timedelta) -> list[str]:
+    def retire(self, older: timedelta, spare: str = "") -> list[str]:
         if self.oid(Relation(_META, "marks")) is None:
             return []
         rows = self.query(
             f"SELECT id, item, data FROM {_META}.marks WHERE marked_at < now() - %s"
-            " AND (id LIKE 'switch/%%' OR id LIKE 'undo/%%') ORDER BY number DESC",
-            (older,),
+            " AND (id LIKE 'switch/%%' OR id LIKE 'undo/%%') AND id <> %s ORDER BY number DESC",
+            (older, spare),
         )
         dropped = []
         for id, item, data in rows:

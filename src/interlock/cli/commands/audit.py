@@ -28,7 +28,8 @@ def verify(
 
     def render(console: Console) -> None:
         for problem in problems:
-            console.print(f"[red]✗[/] {literal(problem)}")
+            where = f"event {problem.number}" if problem.number else "the ledger"
+            console.print(f"[red]✗[/] {where}: [bold]{literal(problem.kind)}[/]: {literal(problem.why)}")
         if not problems:
             console.print(f"[bold green]✓ {end.number} events[/], none changed, removed, reordered or inserted")
             console.print(f"[dim]head {_named(end)}[/]")

@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from interlock.cli.options import Json, Project, Verbose, session
-from interlock.engine import making
+from interlock.cli.options import Json, Project, Verbose, reading
+from interlock.engine import checking
 from interlock.model.findings import Severity
 from interlock.views.findings_view import render_findings
 
@@ -16,8 +16,8 @@ app = typer.Typer()
 @app.command()
 def check(project: Project = Path(), as_json: Json = False, verbose: Verbose = False) -> None:
     """Validate DAGs, models, jobs and configuration before they are merged."""
-    with session(project, as_json, verbose) as s:
-        checked = making.check_project(s.workspace)
+    with reading(project, as_json, verbose) as s:
+        checked = checking.check_project(s.project)
     data = {
         "verdict": "pass" if checked.passed else "fail",
         "resource_count": checked.resources,
@@ -29,7 +29,7 @@ def check(project: Project = Path(), as_json: Json = False, verbose: Verbose = F
     raise typer.Exit(0 if checked.passed else 1)
 
 
-def _render(checked: "making.Checked", console: Console) -> None:
+def _render(checked: "checking.Checked", console: Console) -> None:
     render_findings(checked.findings, checked.not_checked, console)
     errors = sum(f.severity is Severity.ERROR for f in checked.findings)
     others = len(checked.findings) - errors
@@ -38,4 +38,6 @@ def _render(checked: "making.Checked", console: Console) -> None:
         extra = f", {others} to look at" if others else ""
         console.print(f"[bold green]✓ {checked.resources} resources checked[/]{extra} {timing}")
     else:
-        console.print(f"[bold red]✗ {errors} errors[/], {others} others in {checked.resources} resources {timing}")
+        counted = f"{errors} error{'' if errors == 1 else 's'}"
+        extra = f", {others} to look at" if others else ""
+        console.print(f"[bold red]✗ {counted}[/]{extra} in {checked.resources} resources {timing}")

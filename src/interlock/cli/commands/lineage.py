@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from interlock.cli.options import Json, Project, Verbose, session
+from interlock.cli.options import Json, Project, Verbose, reading
 from interlock.model.errors import UsageError
 from interlock.views.text import literal
 
@@ -23,8 +23,8 @@ def lineage(
     verbose: Verbose = False,
 ) -> None:
     """Show what is upstream and downstream of a resource or dataset."""
-    with session(project, as_json, verbose) as s:
-        catalog = s.workspace.read().catalog
+    with reading(project, as_json, verbose) as s:
+        catalog = s.project.read().catalog
     if node is None and not unknown:
         raise UsageError("name a resource or dataset", remedy="or list what is unknown: interlock lineage --unknown")
     nodes = {e.source for e in catalog.edges} | {e.target for e in catalog.edges} | set(catalog.by_key)

@@ -1,0 +1,25 @@
+"""Seconds of the whole story, `interlock demo`, with the runtimes built."""
+
+import shutil
+
+from bench import Bench, ScaleProject
+from figures import Figure
+
+TITLE = "the story"
+GOAL = 90.0
+
+
+def measure(bench: Bench) -> list[Figure]:
+    """The story told from beginning to end, each time in a new folder."""
+    for runtime in ("airflow", "dbt", "spark"):
+        bench.runtime(runtime)
+    values = []
+    for number in range(1, bench.repeats + 1):
+        bench.say(f"demo, run {number} of {bench.repeats}")
+        root = bench.scratch / f"demo-{number}"
+        shutil.rmtree(root, ignore_errors=True)
+        bench.scratch.mkdir(parents=True, exist_ok=True)
+        place = ScaleProject(bench.scratch)
+        values.append(place.interlock("demo", "--into", str(root), "--json").seconds)
+        shutil.rmtree(root)
+    return [Figure("interlock demo, warm", tuple(values), "s", GOAL)]
