@@ -29,6 +29,9 @@ lint: .venv/.ready ## Check style, types and layers
 	$(RUN)/mypy
 	$(RUN)/lint-imports
 
+bench: .venv/.ready ## Measure all figures and write docs/benchmarks.md (takes most of an hour)
+	$(RUN)/python benches/run.py --write
+
 lock: $(UV) ## Lock the dependencies anew
 	$(UV) pip compile -q pyproject.toml --group dev --generate-hashes --universal --python-version 3.11 \
 		--no-emit-index-url --no-header -o requirements.lock

@@ -39,6 +39,7 @@ def deployed(bench: Bench, pipelines: int) -> Deployed:
     project = bench.project(name, pipelines)
     if pipelines > bench.pipelines:
         drop_tests(project.root)
+    project.forget()
     project.load_raw(bench.runtime("dbt"))
     bench.say(f"{pipelines} pipelines: first check, build and deployment")
     runs = {

@@ -169,7 +169,7 @@ def test_release_gate_and_rollback_where_every_part_is_a_server(company: Company
     assert company.seen() == ("v2", 1001000, "v2")
 
     # The way back, with repository, releases and package index gone.
-    for folder in ("dags", "dbt", "jobs", "runtimes", ".interlock"):
+    for folder in ("dags", "dbt", "jobs", "runtimes"):
         shutil.rmtree(company.root / folder)
     nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "UV_INDEX_URL": "http://127.0.0.1:9", "UV_OFFLINE": "1",
                "INTERLOCK_CACHE": str(company.root / "no-runtimes")}  # fmt: skip
