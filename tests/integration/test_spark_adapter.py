@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from interlock.adapters.spark_batch import SparkBatchAdapter
+from tests.support.java import java_environment
 from tests.support.process import wait_until
 from tests.unit.adapters.world import World, spark_config
 
@@ -60,9 +61,8 @@ def start(world: World, spark_submit: Path, folder: Path) -> subprocess.Popen[by
         "PATH": f"{spark_submit.parent}:{os.environ['PATH']}",
         "SPARK_SUBMIT": str(spark_submit),
         "HOME": str(folder),
+        **java_environment(),
     }
-    if "JAVA_HOME" in os.environ:
-        env["JAVA_HOME"] = os.environ["JAVA_HOME"]
     options = ["--master", "local[1]", "--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"]
     command = [sys.executable, str(launcher), "settle", *options, "--", str(folder)]
     with (folder / "log").open("wb") as log:

@@ -16,7 +16,8 @@ from interlock.model.events import EventType
 from interlock.model.progress import OnProgress, silent
 from interlock.model.release import Manifest
 from interlock.model.resources import Resource
-from interlock.release.store import MissingError, Store, open_store
+from interlock.release.store import MissingError, Store
+from interlock.release.stores import open_store
 
 _MANIFESTS_KEPT = 4
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from interlock.model.errors import ConfigError, UnreachableError, UsageError
+from interlock.model.errors import UnreachableError, UsageError
 from interlock.model.progress import OnProgress, silent
 from interlock.model.release import Manifest
 from interlock.release.manifest import is_digest
@@ -50,27 +50,6 @@ class Store(Protocol):
     def list(self) -> tuple[str, ...]:
         """The ids of all releases, the newest in the store first."""
         ...
-
-
-def open_store(url: str, root: Path) -> Store:
-    """The store at ``url``: ``s3://bucket/prefix``, or a folder that counts from ``root``. Nothing is connected yet."""
-    from interlock.release.store_folder import FolderStore
-    from interlock.release.store_s3 import S3Store
-
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        return FolderStore((root / Path(url).expanduser()).absolute())
-    if scheme == "file":
-        return FolderStore((root / rest).absolute())
-    bucket, _, prefix = rest.partition("/")
-    if scheme == "s3" and bucket:
-        return S3Store(bucket, prefix.strip("/"))
-    raise ConfigError(
-        f"artifacts: {scheme}:// is no store that Interlock knows"
-        if scheme != "s3"
-        else "artifacts: no bucket is named",
-        remedy="Write a folder such as .interlock/artifacts, or s3://bucket/prefix.",
-    )
 
 
 def choose(release: str, ids: tuple[str, ...]) -> str:

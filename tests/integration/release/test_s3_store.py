@@ -12,9 +12,10 @@ from interlock.model.errors import ConfigError, TamperedError, UnreachableError,
 from interlock.model.progress import Progress
 from interlock.release.archive import export, import_
 from interlock.release.build import publish
-from interlock.release.store import MissingError, open_store
+from interlock.release.store import MissingError
 from interlock.release.store_folder import FolderStore
 from interlock.release.store_s3 import S3Store
+from interlock.release.stores import open_store
 from interlock.release.verify import verify
 from tests.support.moto import S3Server
 from tests.unit.release.sample import built, published, write

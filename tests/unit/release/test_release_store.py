@@ -14,9 +14,10 @@ from interlock.model.canonical import digest_bytes
 from interlock.model.errors import ConfigError, TamperedError, UnreachableError, UsageError
 from interlock.model.progress import Progress
 from interlock.release.build import publish
-from interlock.release.store import MissingError, choose, open_store
+from interlock.release.store import MissingError, choose
 from interlock.release.store_folder import FolderStore
 from interlock.release.store_s3 import S3Store
+from interlock.release.stores import open_store
 from interlock.release.verify import verify
 from tests.unit.release.sample import built, published, write
 

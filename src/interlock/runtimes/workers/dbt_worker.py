@@ -227,6 +227,11 @@ class DbtWorker:
         return result["result"]
 
 
+def _dump(data, file, **options):
+    """What ``json.dump`` writes. That one encodes piece by piece in Python, which takes six times as long."""
+    file.write(json.dumps(data, **options))
+
+
 def _settings(project_dir, profiles_dir, target, target_path, vars):
     settings = ["--project-dir", os.path.abspath(project_dir), "--profiles-dir", os.path.abspath(profiles_dir)]
     settings += ["--target-path", target_path, "--log-path", os.path.join(os.environ["HOME"], "logs")]
@@ -257,6 +262,7 @@ def _without_warehouse(present):
 
 
 def main():
+    json.dump = _dump
     channel = Channel(sys.argv)
     forks.adopt_orphans()
     worker = DbtWorker(channel)
