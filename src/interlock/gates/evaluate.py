@@ -1,11 +1,12 @@
 """From measurements and thresholds to answers."""
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from interlock.adapters.base import StepContext
 from interlock.adapters.dbt.planning import STAGE
-from interlock.adapters.dbt.relations import relation_of
+from interlock.adapters.dbt.relations import Relation, relation_of
 from interlock.adapters.dbt.warehouse import WarehouseSession, access_to
 from interlock.config.models import GatePolicy
 from interlock.gates.answers import (
@@ -39,20 +40,23 @@ def evaluate(step: Step, context: StepContext, session: WarehouseSession) -> lis
         raise StaleError("there are no candidates to look at", remedy="Deploy again.")
     relations = [r for r in staged.data["relations"] if r["key"] in step.resources]
     results = [*answer_tests(staged.data["tests"]), *answer_hooks(staged.data["warnings"])]
+    there = session.kinds()
     for number, relation in enumerate(relations):
         context.on_progress(Progress("gates", f"comparing {relation['key']}", number, len(relations)))
-        results += _about(relation, context.config.gates_for(relation["key"]), session)
+        results += _about(relation, context.config.gates_for(relation["key"]), session, there)
     return results
 
 
-def _about(relation: dict[str, Any], policy: GatePolicy, session: WarehouseSession) -> list[GateResult]:
+def _about(
+    relation: dict[str, Any], policy: GatePolicy, session: WarehouseSession, there: Collection[Relation]
+) -> list[GateResult]:
     resource = relation["key"]
     candidate, live = relation_of(relation["candidate"]), relation_of(relation["live"])
-    if session.kind(candidate) is None:
+    if candidate not in there:
         why = "dbt did not build it: something before it failed"
         return [GateResult("built", resource, Outcome.FAIL, why, remedy="See the failed test or model before it.")]
     types = session.columns(candidate)
-    live_types = session.columns(live) if session.kind(live) is not None else None
+    live_types = session.columns(live) if live in there else None
     key, key_problem = _key(policy, relation["unique_key"], types)
     fresh = policy.freshness.column if policy.freshness else None
     results: list[GateResult] = []

@@ -35,7 +35,8 @@ def stage(step: Step, context: StepContext) -> Receipt:
         return Receipt(step.id, True, _receipt(context, project_tree.staged(context), [], {}, []))
     with access.session() as session:
         done = session.marks(mark_of(context.deployment)).get(_DONE)
-        if done is not None and all(session.kind(relation_of(r["candidate"])) for r in done["relations"]):
+        there = session.kinds() if done is not None else {}
+        if done is not None and all(relation_of(r["candidate"]) in there for r in done["relations"]):
             return Receipt(step.id, False, done)
         session.unmark(mark_of(context.deployment))
     with _worker(context, access) as worker:
@@ -122,7 +123,8 @@ def _prepare(
 ) -> list[dict[str, Any]]:
     """The candidates' names, their schemas, and the copies that some start from."""
     tag = tag_of(context.deployment)
-    relations = [r for node in nodes if (r := _relation(session, manifest, node, tag)) is not None]
+    there = session.kinds()
+    relations = [r for node in nodes if (r := _relation(session, there, manifest, node, tag)) is not None]
     candidates = {relation_of(r["candidate"]): relation_of(r["live"]) for r in relations}
     if obstacles := session.obstacles(list(candidates.values())):
         raise RefusedError(
@@ -143,7 +145,7 @@ def _prepare(
 
 
 def _relation(
-    session: WarehouseSession, manifest: dict[str, Any], node: dict[str, Any], tag: str
+    session: WarehouseSession, there: Mapping[Relation, str], manifest: dict[str, Any], node: dict[str, Any], tag: str
 ) -> dict[str, Any] | None:
     described = manifest["nodes"].get(node["unique_id"])
     if described is None:
@@ -166,7 +168,7 @@ def _relation(
         "materialized": config.get("materialized"),
         "unique_key": [key] if isinstance(key, str) else list(key or []),
         "live": live.to_json(),
-        "live_kind": session.kind(live),
+        "live_kind": there.get(live),
         "candidate": session.beside(live, "candidate", tag).to_json(),
         "copied": None,
         "grants_managed": bool(config.get("grants")),
@@ -231,8 +233,9 @@ def _refuse_failures(answer: Mapping[str, Any], relations: list[dict[str, Any]])
 
 
 def _check_built(session: WarehouseSession, relations: list[dict[str, Any]]) -> None:
+    there = session.kinds()
     for relation in relations:
-        relation["built"] = session.kind(relation_of(relation["candidate"])) is not None
+        relation["built"] = relation_of(relation["candidate"]) in there
 
 
 def _receipt(

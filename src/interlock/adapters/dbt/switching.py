@@ -149,13 +149,14 @@ def present(context: StepContext) -> dict[str, Any]:
     edited = set(tree.drift(current)) if current else set()
     found: dict[str, Any] = {}
     with access_to(context.environment, context.root).session() as session:
+        there = session.kinds()
         for key, live in context.state.resources.items():
             if not key.startswith("dbt."):
                 continue
             data = live.data.get("relation")
             relation: Relation | None = relation_of(data) if data else None
             found[key] = {
-                "present": relation is None or session.kind(relation) is not None,
+                "present": relation is None or relation in there,
                 "relation": str(relation) if relation else "",
                 "view": current,
                 "drift": sorted(edited & set(live.data.get("files", {}))),

@@ -121,29 +121,35 @@ class DuckDbSession:
             return None
         return "view" if found[0][0] == "VIEW" else "table"
 
-    def columns(self, relation: Relation) -> dict[str, str]:
-        return dict(
-            self.query(
-                "SELECT column_name, lower(data_type) FROM duckdb_columns()"
-                " WHERE database_name = current_database() AND schema_name = ? AND table_name = ?"
-                " ORDER BY column_index",
-                (relation.schema, relation.name),
-            )
+    def kinds(self) -> dict[Relation, Kind]:
+        rows = self.query(
+            "SELECT table_schema, table_name, table_type FROM information_schema.tables"
+            " WHERE table_catalog = current_database()"
         )
+        return {Relation(schema, name): "view" if type == "VIEW" else "table" for schema, name, type in rows}
+
+    def columns(self, relation: Relation) -> dict[str, str]:
+        # Asked of the one relation: DuckDB's list of columns is made anew, of all relations, each time it is read.
+        return {name: type.lower() for name, type, *_ in self.query(f"DESCRIBE {relation.sql}")}
 
     def beside(self, relation: Relation, role: Role, tag: str) -> Relation:
         middle = "" if role == "candidate" else f"{role}_"
         return Relation(relation.schema, f"{relation.name}{TOKEN}{middle}{tag}")
 
     def prepare(self, candidates: Iterable[Relation], live: dict[Relation, Relation]) -> None:
+        there = self.kinds()
+        for schema in {candidate.schema for candidate in candidates}:
+            self.query(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
         for candidate in candidates:
-            self.query(f"CREATE SCHEMA IF NOT EXISTS {quoted(candidate.schema)}")
-            self._drop(candidate)
+            if candidate in there:
+                self.query(f"DROP {there[candidate].upper()} {candidate.sql}")
 
     def discard(self, candidates: Iterable[Relation]) -> None:
+        there = self.kinds()
         # Views first: DuckDB does not mind, but a reader of the log does.
         for candidate in candidates:
-            self._drop(candidate)
+            if candidate in there:
+                self.query(f"DROP {there[candidate].upper()} {candidate.sql}")
 
     def _drop(self, relation: Relation) -> None:
         kind = self.kind(relation)

@@ -134,6 +134,14 @@ class PostgresSession:
         found = self._class(relation)
         return KINDS.get(found[1]) if found else None
 
+    def kinds(self) -> dict[Relation, Kind]:
+        rows = self.query(
+            "SELECT n.nspname::text, c.relname::text, c.relkind::text FROM pg_class c"
+            " JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+        )
+        return {Relation(schema, name): KINDS[kind] for schema, name, kind in rows if kind in KINDS}
+
     def _class(self, relation: Relation) -> tuple[int, str] | None:
         rows = self.query(
             "SELECT c.oid::bigint, c.relkind::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
