@@ -81,5 +81,6 @@ def confirm(question: str, *, yes: bool, output: Output) -> None:
     # Asked of the streams themselves: rich takes FORCE_COLOR, which many CI systems set, for a terminal.
     if output.as_json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("this needs a yes", remedy="add --yes, or deploy a saved plan with --plan FILE")
+    output.settle()
     if not typer.confirm(question, err=True):
         raise typer.Exit(1)

@@ -24,9 +24,12 @@ class Output:
         self.verbose = verbose
         self.console = Terminal(soft_wrap=not sys.stdout.isatty())
         self.errors = Terminal(stderr=True, soft_wrap=not sys.stderr.isatty())
+        # Whoever draws on the terminal puts here how to take it away: it would be taken for the lines that come after.
+        self.settle: Callable[[], None] = lambda: None
 
     def show(self, kind: str, data: dict[str, Any], render: Callable[[Console], None]) -> None:
         """Print ``data`` as one JSON object, or call ``render``."""
+        self.settle()
         if self.as_json:
             _write({"version": VERSION, "kind": kind, **plain(data)})
         else:
@@ -34,6 +37,7 @@ class Output:
 
     def error(self, error: InterlockError) -> None:
         """Say what went wrong, where, and what to do."""
+        self.settle()
         problems = error.problems if isinstance(error, ConfigError) else ()
         if self.as_json:
             body = {

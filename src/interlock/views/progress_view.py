@@ -19,6 +19,7 @@ class ProgressView:
     """A context manager that renders what lower layers emit (pass ``view.say`` as their ``on_progress``)."""
 
     def __init__(self, output: Output) -> None:
+        self._output = output
         self._console = output.errors
         self._verbose = output.verbose
         self._quiet = output.as_json or not sys.stderr.isatty()
@@ -36,11 +37,18 @@ class ProgressView:
 
     def __enter__(self) -> Self:
         self._bar.start()
+        self._output.settle = self.settle
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.settle()
+
+    def settle(self) -> None:
+        """What was drawn is gone, so that a result can be printed; progress that comes later is drawn anew."""
+        for task in list(self._tasks):
+            self._end(task)
         self._bar.stop()
 
     def say(self, moved: Moved) -> None:
@@ -87,6 +95,8 @@ class ProgressView:
     def _task(self, moved: Moved) -> None:
         if self._quiet:
             return
+        if not self._bar.live.is_started:
+            self._bar.start()
         if moved.task not in self._tasks:
             self._tasks[moved.task] = self._bar.add_task("", total=moved.total or None)
         label = moved.message if moved.task in ("step", moved.message) else f"{moved.task}: {moved.message}"

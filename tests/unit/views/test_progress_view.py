@@ -104,3 +104,22 @@ def test_terminal_sees_tasks_come_and_go_and_names_do_no_harm(monkeypatch):
     assert "read [bold]: parsing ␛]0;owned␇[/]" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
     assert "\x1b]0;" not in drawn
     assert "dbt.switch" in drawn
+
+
+def test_terminal_keeps_the_result_that_is_printed_while_progress_is_shown(monkeypatch):
+    """Both go to one terminal: what is erased at the end must not be the lines of the result."""
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        output = Output(as_json=False, verbose=False)
+        with ProgressView(output) as view:
+            view.say(step("started"))
+            view._bar.refresh()
+            output.show("deployment", {}, lambda console: console.print("prod was turned round"))
+        terminal.flush()
+        drawn = os.read(leader, 100_000).decode()
+    os.close(leader)
+    after = drawn.partition("prod was turned round")[2]
+    assert "prod was turned round" in drawn and not re.search(r"\x1b\[\d*[AKJ]", after), repr(after)
