@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -51,11 +52,16 @@ def submit(runtime_python: Callable[[str], Path]) -> Callable[..., str]:
     return run
 
 
+def asked(sql: str) -> tuple[Any, ...]:
+    with duckdb.connect() as connection:
+        return connection.execute(sql).fetchall()[0]
+
+
 @pytest.mark.parametrize("job", ["build_merchant_features", "score_fraud", "settle_merchants"])
 def test_job_writes_rows_and_says_how_many(job: str, lake: Path, submit: Callable[..., str], tmp_path: Path) -> None:
     said = submit(f"jobs/{job}.py", "--input", lake, "--output", tmp_path / "out")
     rows = int(said.rpartition(f"{job}: ")[2].split()[0])
-    written = duckdb.sql(f"SELECT count(*) FROM read_csv('{tmp_path}/out/*.csv', header = true)").fetchone()
+    written = asked(f"SELECT count(*) FROM read_csv('{tmp_path}/out/*.csv', header = true)")
     assert written == (rows,) and rows > 0
 
 
@@ -64,19 +70,13 @@ def test_stream_counts_each_event_once_also_when_it_is_started_again(
 ) -> None:
     places = ("--output", tmp_path / "out", "--checkpoint", tmp_path / "checkpoint")
 
-    def summed() -> tuple[int, int, int]:
-        found = duckdb.sql(
-            "SELECT sum(events), count(*), count(DISTINCT (window_start, merchant_id, currency))"
-            f" FROM read_parquet('{tmp_path}/out/*.parquet')"
-        ).fetchone()
-        assert found is not None
-        return found
-
+    summed = (
+        "SELECT sum(events), count(*), count(DISTINCT (window_start, merchant_id, currency))"
+        f" FROM read_parquet('{tmp_path}/out/*.parquet')"
+    )
     submit("streams/enrich_payments.py", "--input", lake / "payment_stream", *places)
-    first = summed()
-    (sent,) = duckdb.sql(
-        f"SELECT count(DISTINCT payment_id) FROM read_json('{lake}/payment_stream/*.json*')"
-    ).fetchone() or (0,)
+    first = asked(summed)
+    (sent,) = asked(f"SELECT count(DISTINCT payment_id) FROM read_json('{lake}/payment_stream/*.json*')")
     assert 0 < first[0] <= sent and first[1] == first[2]
     submit("streams/enrich_payments.py", "--input", lake / "payment_stream", *places)
-    assert summed() == first
+    assert asked(summed) == first
