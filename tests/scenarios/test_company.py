@@ -12,6 +12,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.crash.small_project import DAG
 from tests.support.airflow import AirflowService
 from tests.support.moto import S3Server
 from tests.support.postgres import PostgresServer
@@ -56,20 +57,6 @@ company:
       dbname: "{{ env_var('ILK_WAREHOUSE_DATABASE') }}"
       schema: analytics
       threads: 2
-"""
-
-DAG = """\
-import datetime
-from airflow.decorators import dag, task
-
-@dag(schedule=None, start_date=datetime.datetime(2026, 1, 1), tags=["VERSION"])
-def nightly():
-    @task
-    def work():
-        return "VERSION"
-    work()
-
-nightly()
 """
 
 ORDERS = "select i as id, i * {factor} as amount from generate_series(1, {rows}) t(i)\n"

@@ -133,7 +133,7 @@ class _Board:
                 if record.outcome:
                     return None
                 if record.interrupted:
-                    resumed = Event(EventType.DEPLOYMENT_RESUMED, environment, deployment, who(), _here())
+                    resumed = Event(EventType.DEPLOYMENT_RESUMED, environment, deployment, who(), {"by": "worker"})
                     workspace.ledger.append([resumed], fence=holding.lease)
                 elif (void := _void(workspace, record)) is not None:
                     finished = Event(EventType.DEPLOYMENT_FINISHED, environment, deployment, who(), void)
@@ -179,10 +179,6 @@ def _worker_scope(workspace: Workspace, name: str) -> str:
 def _settings_of(workspace: Workspace) -> str:
     """What decides where and how a deployment works: everything in interlock.yaml."""
     return digest_of(plain(workspace.config.model_dump(mode="json")))
-
-
-def _here() -> dict[str, Any]:
-    return {"by": "worker"}
 
 
 def _refuse_local_ledger(workspace: Workspace) -> None:

@@ -166,8 +166,6 @@ class AirflowAdapter:
         gone = tree.retire(keep, context.environment.retention.total_seconds())
         return Receipt(step.id, bool(gone), {"views": list(gone)})
 
-    # -- back
-
     def _confirm(self, step: Step, context: StepContext) -> Receipt:
         """Whether Airflow serves what a rollback made live; unknown where it does not answer."""
         tree, target = _tree(context), _target(context.environment.airflow, context.environment_name)
@@ -186,6 +184,8 @@ class AirflowAdapter:
             away = f"not confirmed: {error.summary}"
             results = [GateResult(GATE, key, Outcome.UNKNOWN, away, remedy=error.remedy) for key in step.resources]
         return Receipt(step.id, False, {"gates": [plain(one) for one in results]})
+
+    # -- back
 
     def revert(
         self, step: Step, receipt: Receipt | None, context: StepContext, only: frozenset[str] | None = None
