@@ -15,6 +15,7 @@ from uv import find_uv_bin
 
 from interlock.engine.project import Project
 from interlock.runtimes.environments import ensure
+from interlock.runtimes.keeping import dismiss_keepers
 from interlock.runtimes.spec import RuntimeSpec
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,12 +85,16 @@ class ScaleProject:
 
     root: Path
 
-    def interlock(self, *arguments: str, accept: Sequence[int] = (0,)) -> Run:
-        """One command, timed from outside as a user would; BenchError with its output when it ends otherwise."""
+    def interlock(self, *arguments: str, accept: Sequence[int] = (0,), keep: float = 0) -> Run:
+        """One command, timed from outside as a user would; BenchError with its output when it ends otherwise.
+
+        ``keep``: seconds for which dbt may stay imported afterwards, for the next command that does not say 0.
+        """
         costs = self.root.parent / f"{self.root.name}.costs.json"
         costs.unlink(missing_ok=True)
         # Without its own compiled code each start would compile anew, which no installation does.
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        environment["INTERLOCK_KEEP"] = str(keep)
         started = time.perf_counter()
         done = subprocess.run(
             [sys.executable, str(MEASURED), str(costs), *arguments],
@@ -104,7 +109,8 @@ class ScaleProject:
         return Run(seconds, cost["own_mb"], cost["worker_mb"], done.stdout)
 
     def forget(self) -> None:
-        """Nothing of Interlock's is left: no cache, no release, no ledger, no environment."""
+        """Nothing of Interlock's is left: no cache, no release, no ledger, no environment, no dbt that is imported."""
+        dismiss_keepers()
         shutil.rmtree(self.root / ".interlock", ignore_errors=True)
         shutil.rmtree(Project(self.root).cache, ignore_errors=True)
 

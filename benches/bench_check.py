@@ -10,6 +10,8 @@ from figures import Figure, ratio
 
 TITLE = "check and build"
 COLD, WARM, CHANGED = 20.0, 2.0, 4.0
+# Longer than any pause of this bench, and gone soon after it.
+KEEP = 120.0
 
 
 def measure(bench: Bench) -> list[Figure]:
@@ -21,6 +23,10 @@ def measure(bench: Bench) -> list[Figure]:
     changed = [
         _both(bench, project, f"{size}, one DAG changed", CHANGED, lambda n: change_dag(project.root, n)),
         _both(bench, project, f"{size}, one model changed", CHANGED, lambda n: change_model(project.root, n)),
+        _both(
+            bench, project, f"{size}, one model changed, without a dbt that stays imported", None,
+            lambda n: change_model(project.root, bench.repeats + n), keep=0,
+        ),
         _both(
             bench, project, f"{size}, a helper changed that every DAG imports", None,
             lambda n: change_helper(project.root, n),
@@ -60,14 +66,15 @@ def _both(
     goal: float | None,
     before: Callable[[int], object],
     repeats: int | None = None,
+    keep: float = KEEP,
 ) -> Figure:
     """`check`, then `build`, each in a process of its own; `before` gets the run's number and is outside the clock."""
     bench.say(f"check and build: {name}")
     checks, builds = [], []
     for number in range(1, (repeats or bench.repeats) + 1):
         before(number)
-        checks.append(project.interlock("check").seconds)
-        builds.append(project.interlock("build").seconds)
+        checks.append(project.interlock("check", keep=keep).seconds)
+        builds.append(project.interlock("build", keep=keep).seconds)
     values = tuple(check + build for check, build in zip(checks, builds, strict=True))
     split = f"check {Figure('', tuple(checks)).median:.2f} s, build {Figure('', tuple(builds)).median:.2f} s"
     return Figure(f"check + build, {name}", values, "s", goal, split)

@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for: real services, started when first used and gone afterwards."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The programs of the figures import each other by plain names, as they do when they are run from there.
 sys.path.insert(0, str(ROOT / "benches"))
+
+# Whatever keeps an engine imported leaves soon after the tests.
+os.environ.setdefault("INTERLOCK_KEEP", "30")
 
 StartAirflow = Callable[..., AirflowService]
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import bench_check
-import bench_demo
 import bench_memory
 import bench_plan
 import bench_rollback
@@ -182,7 +181,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.mark.engine
 def test_check_bench_measures_cold_warm_and_changed(tiny: Bench) -> None:
     figures = bench_check.measure(tiny)
-    assert len(figures) == 9
+    assert len(figures) == 10
     found = {figure.name: figure for figure in reversed(figures)}
     cold, warm = (found[f"check + build, 5 pipelines, {what}"] for what in ("cold", "without a change"))
     assert warm.median < cold.median, "the warm one had everything in its cache"
@@ -213,9 +212,3 @@ def test_rollback_bench_waits_until_airflow_serves_the_old_code(tiny: Bench) -> 
     found = bench_rollback.measure(tiny)
     assert [figure.unit for figure in found] == ["s", "s", "s", "x"]
     assert all(figure.median > 0 for figure in found)
-
-
-@pytest.mark.engine
-def test_demo_bench_tells_the_whole_story(tiny: Bench) -> None:
-    (found,) = bench_demo.measure(tiny)
-    assert found.median > 1

@@ -89,7 +89,7 @@ def _read(context: Context, section: DbtSection, runtime: Runtime) -> dict[str, 
     environment = {**_environment(context), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     folder = context.folder / "dbt" / (runtime.lock_digest[:12] or "interpreter")
     with (
-        Worker(runtime, "dbt_worker.py", env=environment) as worker,
+        Worker(runtime, "dbt_worker.py", env=environment, keep=True) as worker,
         parsing_place(folder, context.sources.root / section.project) as place,
     ):
         answer = worker.request(

@@ -1,10 +1,10 @@
 """Stored states of environments, so that 100,000 events need not be read again. Each can be thrown away."""
 
+import importlib
 import json
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from interlock.ledger.projections import StateFold, state_fold_from
 from interlock.ledger.tables import EVENT, PROJECTION
@@ -36,7 +36,8 @@ def load(connection: Connection, environment: str) -> Snapshot:
 
 def store(connection: Connection, snapshot: Snapshot, chain_hash: str) -> None:
     """The snapshot is stored, unless a later one is there already."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    # Whatever needs SQLite alone does not wait for the other dialect.
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{connection.dialect.name}")
     statement = dialect.insert(PROJECTION).values(
         environment=snapshot.fold.environment, number=snapshot.number, hash=chain_hash, state=snapshot.fold.to_text()
     )

@@ -9,8 +9,6 @@ import json
 import os
 import selectors
 import shutil
-import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -21,9 +19,10 @@ from typing import Any, Self
 
 from interlock.model.errors import WorkerError
 from interlock.runtimes.environments import Runtime
+from interlock.runtimes.keeping import WORKERS, ask_keeper
+from interlock.runtimes.processes import Process, StartedProcess
 from interlock.runtimes.sandbox import isolation
 
-WORKERS = Path(__file__).parent / "workers"
 _TAIL_BYTES = 16_384
 _GRACE_SECONDS = 2.0
 
@@ -33,7 +32,8 @@ class Worker:
 
     ``script``: a file name in ``runtimes/workers`` or a path. ``env`` is all the environment it gets besides PATH, an
     empty HOME, LANG and TZ. ``secrets`` are values that are blotted out of every message. Without ``network`` it has
-    none, where the kernel allows that (``isolated`` says so).
+    none, where the kernel allows that (``isolated`` says so). With ``keep`` its engine may stay imported for the next
+    worker of the same runtime (``interlock.runtimes.keeping``); the worker itself is a fresh process all the same.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Worker:
         network: bool = False,
         cwd: Path | None = None,
         secrets: Collection[str] = (),
+        keep: bool = False,
     ) -> None:
         self.runtime = runtime
         self._secrets = sorted((value for value in secrets if value), key=len, reverse=True)
@@ -54,7 +55,7 @@ class Worker:
         self._pending = bytearray()
         self._next_id = 0
         self._why_dead = ""
-        self._start(WORKERS / script, dict(env or {}), cwd)
+        self._start(script, dict(env or {}), cwd, keep)
 
     @property
     def isolated(self) -> bool:
@@ -69,9 +70,10 @@ class Worker:
     ) -> None:
         self.close()
 
-    def _start(self, script: Path, env: dict[str, str], cwd: Path | None) -> None:
+    def _start(self, script: str | Path, env: dict[str, str], cwd: Path | None, keep: bool) -> None:
         ask_read, self._ask = os.pipe()
         self._answer, answer_write = os.pipe()
+        self._printed, output = os.pipe()
         scrubbed = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self._home),
@@ -82,15 +84,11 @@ class Worker:
             "PYTHONDONTWRITEBYTECODE": "1",
             **env,
         }
-        command = [*self._isolation.prefix, str(self.runtime.python), str(script), str(ask_read), str(answer_write)]
         try:
-            self._process = subprocess.Popen(
-                command, env=scrubbed, cwd=cwd or self._home, pass_fds=(ask_read, answer_write),
-                start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            self._process = self._made(script, scrubbed, cwd or self._home, (ask_read, answer_write, output), keep)
         except OSError as error:
-            os.close(self._ask)
-            os.close(self._answer)
+            for descriptor in (self._ask, self._answer, self._printed):
+                os.close(descriptor)
             shutil.rmtree(self._home, ignore_errors=True)
             raise WorkerError(
                 f"the worker of runtime '{self.runtime.name}' could not be started",
@@ -98,16 +96,28 @@ class Worker:
                 detail=str(error),
             ) from error
         finally:
-            os.close(ask_read)
-            os.close(answer_write)
+            for descriptor in (ask_read, answer_write, output):
+                os.close(descriptor)
         os.set_blocking(self._answer, False)
         self._drain = threading.Thread(target=self._keep_tail, daemon=True)
         self._drain.start()
 
+    def _made(
+        self, script: str | Path, env: dict[str, str], cwd: Path, descriptors: tuple[int, int, int], keep: bool
+    ) -> Process:
+        if keep:
+            kept = ask_keeper(self.runtime, str(script), self._isolation, env=env, cwd=cwd, descriptors=descriptors)
+            if kept is not None:
+                return kept
+        ask, answer, output = descriptors
+        command = [*self._isolation.prefix, str(self.runtime.python), str(WORKERS / script), str(ask), str(answer)]
+        return StartedProcess(
+            command, env=env, cwd=cwd, pass_fds=(ask, answer), output=output, contained=self._isolation.processes
+        )
+
     def _keep_tail(self) -> None:
-        assert self._process.stdout is not None
         with contextlib.suppress(OSError, ValueError):
-            while chunk := os.read(self._process.stdout.fileno(), 65536):
+            while chunk := os.read(self._printed, 65536):
                 self._tail += chunk
                 del self._tail[:-_TAIL_BYTES]
 
@@ -205,37 +215,12 @@ class Worker:
             os.close(self._answer)
             self._ask = self._answer = -1
             self._why_dead = self._why_dead or "was closed"
-            self._end()
-            self._drain.join(_GRACE_SECONDS)
-            if self._process.stdout is not None and not self._drain.is_alive():
-                self._process.stdout.close()
-            shutil.rmtree(self._home, ignore_errors=True)
-
-    def _end(self) -> None:
-        # A worker whose request pipe is closed leaves by itself and takes its children along; only one that is stuck
-        # has to be killed. Children with a session of their own are found through /proc before their parent is gone.
-        family = [] if self._isolation.processes else _descendants(self._process.pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+            # A worker whose request pipe is closed leaves by itself and takes its children along; only one that is
+            # stuck has to be killed.
             if self._why_dead == "was closed":
                 self._process.wait(_GRACE_SECONDS)
-        for pid in [*family, self._process.pid]:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL) if pid == self._process.pid else os.kill(pid, signal.SIGKILL)
-        self._process.wait()
-
-
-def _descendants(pid: int) -> list[int]:
-    """The processes below one, as far as /proc tells; empty where there is none."""
-    children: dict[int, list[int]] = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            # The name may hold spaces and brackets: fields are counted after its last bracket.
-            parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
-            children.setdefault(parent, []).append(int(stat.parent.name))
-    found: list[int] = []
-    queue = [pid]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return found
+            self._process.end()
+            self._drain.join(_GRACE_SECONDS)
+            if not self._drain.is_alive():
+                os.close(self._printed)
+            shutil.rmtree(self._home, ignore_errors=True)

@@ -4,8 +4,11 @@ Started by path inside the runtime; see ``interlock.runtimes.worker`` for the pr
 warehouse happens in a forked child: its connections and file locks end with it, and changes to the manifest too.
 """
 
+import functools
+import importlib.util
 import json
 import os
+import pkgutil
 import secrets
 import socket
 import sys
@@ -259,6 +262,27 @@ def _without_warehouse(present):
     CompileTask.MARK_DEPENDENT_ERRORS_STATUSES = []
     BaseAdapter.get_relation = get_relation
     BaseAdapter._schema_is_cached = lambda adapter, database, schema: True
+
+
+def warming():
+    """Steps that make what every parse makes first and what depends on dbt's version alone; none looks at a project."""
+    import dbt.adapters
+    from dbt.contracts import project
+    from dbt.contracts.graph import nodes as graph
+    from dbt.contracts.graph import unparsed
+
+    for found in pkgutil.iter_modules(dbt.adapters.__path__):
+        # An adapter is a package with a plugin; what all adapters share lies beside them.
+        if found.ispkg and importlib.util.find_spec("dbt.adapters.%s.connections" % found.name):
+            yield functools.partial(importlib.import_module, "dbt.adapters.%s" % found.name)
+    for module, names in (
+        (project, ("ProjectFlags", "Project", "PackageConfig", "Configuration")),
+        (graph, ("ModelConfig", "ModelNode", "TestConfig", "GenericTestNode")),
+        (unparsed, ("UnparsedModelUpdate",)),
+    ):
+        for name in names:
+            if hasattr(module, name):
+                yield getattr(module, name).json_schema
 
 
 def main():
