@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from interlock.engine.project import Project
 from interlock.model.findings import Finding, NotChecked, Severity
-from interlock.rules.registry import findings as check_reading
+from interlock.rules.files import Layout
+from interlock.rules.run import find, inspection_of
 
 
 @dataclass(frozen=True)
@@ -24,5 +25,5 @@ class Checked:
 def check_project(project: Project) -> Checked:
     """Read the project and ask every rule."""
     reading = project.read()
-    findings = check_reading(reading, project.config)
+    findings = find(inspection_of(Layout(), (), lambda path: b"", {}, config=project.config, reading=reading), {})
     return Checked(findings, reading.not_checked, reading.timings, len(reading.catalog.resources))

@@ -9,7 +9,8 @@ from interlock.model.findings import Finding, Severity
 from interlock.model.release import Manifest
 from interlock.release.build import build, publish
 from interlock.release.sources import release_files, source_state
-from interlock.rules.registry import findings as check_reading
+from interlock.rules.files import Layout
+from interlock.rules.run import find, inspection_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Built:
 def build_release(workspace: Workspace) -> Built:
     """Make a release of the work tree and write it to the store and the ledger. Errors among the findings stop it."""
     reading = workspace.read()
-    findings = check_reading(reading, workspace.config)
+    findings = find(inspection_of(Layout(), (), lambda path: b"", {}, config=workspace.config, reading=reading), {})
     if any(f.severity is Severity.ERROR for f in findings):
         return Built(None, findings, new=False)
     root, config = workspace.root, workspace.config

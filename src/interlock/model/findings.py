@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from interlock.model.canonical import digest_of
 from interlock.model.errors import Place
 
 
@@ -16,7 +17,13 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, where, who is affected downstream, and what to do."""
+    """One thing that is wrong, where, who is affected downstream, and what to do.
+
+    ``summary`` names no line and nothing else that moves when other lines change: it tells a finding from its
+    neighbours. ``cause`` is the same text in all findings that one change would mend (``module:helpers.dates``); of
+    these the most severe one is the root, and ``caused_by`` of the others is its ``key``. ``new``: whether it was not
+    there at the base. ``waived``: why it does not count; "" where it does.
+    """
 
     rule: str
     severity: Severity
@@ -26,6 +33,20 @@ class Finding:
     resource: str = ""
     detail: str = ""
     affected: tuple[str, ...] = ()
+    cause: str = ""
+    caused_by: str = ""
+    new: bool = True
+    waived: str = ""
+
+    @property
+    def key(self) -> str:
+        """What tells it from others and stays the same while its file's other lines change."""
+        return digest_of([self.rule, self.place.path, self.resource, self.summary])[:16]
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it makes the answer no."""
+        return self.severity is Severity.ERROR and self.new and not self.waived
 
 
 @dataclass(frozen=True)

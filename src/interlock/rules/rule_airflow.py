@@ -1,37 +1,27 @@
-"""Rules about DAGs.
-
-========= ======== ==================================================================================================
-ILK-AF001 error    a DAG file cannot be imported (reader)
-ILK-AF002 error    one DAG id is defined more than once (reader)
-ILK-AF003 both     a sensor or trigger names a DAG or task that nothing defines; an error when it is surely a mistake
-ILK-AF004 error    importing a DAG file does not end in time (reader)
-ILK-AF005 error    importing a DAG file needs too much memory (reader)
-ILK-AF006 error    importing a DAG file ends the process (reader)
-ILK-AF007 error    importing a DAG file kills the process (reader)
-ILK-AF008 warning  importing a DAG file is slow (reader)
-ILK-AF009 warning  a line of .airflowignore is no regular expression (reader)
-========= ======== ==================================================================================================
-"""
+"""Rules about DAGs as Airflow itself parsed them. Most are answered by the reader (`catalog.airflow_errors`)."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from interlock.catalog.reading import ProjectReading
-from interlock.config import ProjectConfig
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.model.resources import Kind, Resource, key_of
+from interlock.rules.inspection import Inspection
+from interlock.rules.rule import Family, Needs, Rule
 
 _BROKEN = frozenset({"ILK-AF001", "ILK-AF004", "ILK-AF005", "ILK-AF006", "ILK-AF007"})
 
 
-def dangling(reading: ProjectReading, _: ProjectConfig) -> Iterator[Finding]:
+def dangling(inspection: Inspection) -> Iterator[Finding]:
     """ILK-AF003: a sensor waits for, or a task triggers, something that nothing defines.
 
     A DAG that is not here may live in another repository: only a near miss is an error. A task that a DAG of this
     project lacks is always one.
     """
+    reading = inspection.reading
+    if reading is None:
+        return
     dags = {one.name: one for one in reading.catalog.resources if one.kind is Kind.DAG}
     incomplete = any(finding.rule in _BROKEN for finding in reading.findings)
     for dag in dags.values():
@@ -76,3 +66,24 @@ def _no_task(dag: Resource, named: dict[str, Any], other: Resource) -> Iterator[
             "it would wait until it times out",
             remedy, dag.key, affected=(key_of(Kind.DAG, other.name),),
         )  # fmt: skip
+
+
+def _rule(number: int, name: str, summary: str, severity: Severity = Severity.ERROR) -> Rule:
+    return Rule(f"ILK-AF{number:03d}", name, summary, severity, Needs.DAGS)
+
+
+FAMILY = Family(
+    "airflow",
+    (
+        _rule(1, "dag-import", "a DAG file cannot be imported"),
+        _rule(2, "duplicate-dag-id", "one DAG id is defined more than once"),
+        _rule(3, "dangling-dag", "a sensor or trigger names a DAG or task that nothing defines"),
+        _rule(4, "endless-import", "importing a DAG file does not end in time"),
+        _rule(5, "hungry-import", "importing a DAG file needs too much memory"),
+        _rule(6, "exiting-import", "importing a DAG file ends the process"),
+        _rule(7, "crashing-import", "importing a DAG file kills the process"),
+        _rule(8, "slow-import", "importing a DAG file is slow", Severity.WARNING),
+        _rule(9, "broken-airflowignore", "a line of .airflowignore is no regular expression", Severity.WARNING),
+    ),
+    project_checks=(dangling,),
+)

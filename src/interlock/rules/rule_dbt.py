@@ -1,23 +1,17 @@
-"""Rules about dbt.
-
-========= ======== ==================================================================================================
-ILK-DB001 error    dbt cannot read its project (reader)
-ILK-DB002 warning  an incremental model that replaces rows has no key to find them by
-========= ======== ==================================================================================================
-"""
+"""Rules about the dbt project as dbt itself parsed it."""
 
 from collections.abc import Iterator
 
-from interlock.catalog.reading import ProjectReading
-from interlock.config import ProjectConfig
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.model.resources import Kind
+from interlock.rules.inspection import Inspection
+from interlock.rules.rule import Family, Needs, Rule
 
 
-def replaces_without_key(reading: ProjectReading, _: ProjectConfig) -> Iterator[Finding]:
+def replaces_without_key(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DB002: without ``unique_key``, ``merge`` and ``delete+insert`` only append, so each run doubles rows."""
-    for model in reading.catalog.resources:
+    for model in inspection.reading.catalog.resources if inspection.reading else ():
         if model.kind is not Kind.MODEL or model.settings.get("materialized") != "incremental":
             continue
         strategy = model.settings.get("incremental_strategy")
@@ -27,3 +21,19 @@ def replaces_without_key(reading: ProjectReading, _: ProjectConfig) -> Iterator[
                 f"the strategy '{strategy}' has no unique_key, so rows that come again are kept twice",
                 "Set unique_key in the model's config, or choose incremental_strategy='append'.", model.key,
             )  # fmt: skip
+
+
+FAMILY = Family(
+    "dbt",
+    (
+        Rule("ILK-DB001", "dbt-parse", "dbt cannot read its project", needs=Needs.MANIFEST),
+        Rule(
+            "ILK-DB002",
+            "incremental-without-key",
+            "an incremental model that replaces rows has no key",
+            Severity.WARNING,
+            Needs.MANIFEST,
+        ),
+    ),
+    project_checks=(replaces_without_key,),
+)

@@ -1,0 +1,172 @@
+"""What the rules say of single files, computed once for each content and kept in the cache."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from interlock.catalog.store import ReadingCache
+from interlock.model.canonical import digest_bytes, digest_of, plain
+from interlock.model.errors import Place
+from interlock.model.findings import Finding, Severity
+from interlock.rules.files import LARGEST_BYTES, Layout, SourceFile
+from interlock.rules.rule import Family, matches
+
+# With fewer files than that, another process takes longer to start than to be waited for.
+_MANY = 120
+_OnDone = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What one file's content decides: findings, and facts by name."""
+
+    findings: tuple[Finding, ...]
+    facts: Mapping[str, Any]
+
+
+def wanted(path: str, families: Sequence[Family]) -> bool:
+    """Whether any rule looks into a file of this path."""
+    patterns: list[str] = []
+    for family in families:
+        for parts in (family.file_checks, family.facts, family.batch_checks):
+            patterns += [pattern for part in parts for pattern in part.patterns]
+    return matches(path, patterns)
+
+
+def examine(file: SourceFile, families: Sequence[Family]) -> Examined:
+    """One file through every file check and facts function that is meant for it; batch checks are left out."""
+    findings: list[Finding] = []
+    facts: dict[str, Any] = {}
+    if len(file.source) > LARGEST_BYTES:
+        return Examined((), {})
+    for family in families:
+        for part in family.file_checks:
+            if matches(file.path, part.patterns):
+                findings += part.check(file)
+        for kind in family.facts:
+            if matches(file.path, kind.patterns):
+                told = kind.extract(file)
+                if told is not None:
+                    facts[kind.name] = told
+    return Examined(tuple(findings), facts)
+
+
+class Examiner:
+    """Examines files, with what earlier examinations found. ``jobs`` processes are used where there is much to do."""
+
+    def __init__(self, families: Sequence[Family], layout: Layout, cache: ReadingCache | None, jobs: int = 1) -> None:
+        self._families = families
+        self._layout = layout
+        self._cache = cache
+        self._jobs = jobs
+        self._space = f"rules-{_version()}-{digest_of(plain(layout))[:16]}"
+        self._stored = cache.load(self._space) if cache else {}
+        self._new: dict[str, Any] = {}
+        self._used: set[str] = set()
+
+    def examine(
+        self, files: Mapping[str, bytes | Callable[[], bytes]], digests: Mapping[str, str], done: _OnDone | None = None
+    ) -> dict[str, Examined]:
+        """Every file that a rule looks into, by path. ``files`` gives the bytes, or how to get them when needed."""
+        found: dict[str, Examined] = {}
+        unknown: list[SourceFile] = []
+        for path, source in files.items():
+            if not wanted(path, self._families):
+                continue
+            key = f"{path} {digests[path]}"
+            self._used.add(key)
+            stored = self._stored.get(key)
+            if stored is not None:
+                found[path] = _from_json(stored)
+            else:
+                unknown.append(SourceFile(path, source if isinstance(source, bytes) else source(), self._layout))
+        fresh = self._examined(unknown, done or (lambda finished, total: None))
+        for file in unknown:
+            one = fresh[file.path]
+            self._new[f"{file.path} {digests[file.path]}"] = _to_json(one)
+            found[file.path] = one
+        return found
+
+    def _examined(self, files: Sequence[SourceFile], done: _OnDone) -> dict[str, Examined]:
+        if not files:
+            return {}
+        found: dict[str, Examined] = {}
+        if self._jobs > 1 and len(files) >= _MANY:
+            # Not forked: this process has threads, and a lock that one of them holds would be held for ever.
+            with ProcessPoolExecutor(self._jobs, get_context("spawn")) as pool:
+                chunks = [files[start::_CHUNKS] for start in range(_CHUNKS)]
+                for one in pool.map(_examine_chunk, [c for c in chunks if c]):
+                    found |= one
+                    done(len(found), len(files))
+        else:
+            for number, file in enumerate(files, 1):
+                found[file.path] = examine(file, self._families)
+                done(number, len(files))
+        return _with_batches(files, found, self._families)
+
+    def save(self) -> None:
+        """What was found out stays; of what no file has any more, as much as is in use."""
+        if self._new and self._cache is not None:
+            stale = len(self._stored) > 2 * len(self._used) + 64
+            self._cache.save(self._space, self._new, keep=self._used if stale else None)
+
+
+_CHUNKS = 16
+
+
+def _examine_chunk(files: Sequence[SourceFile]) -> dict[str, Examined]:
+    from interlock.rules.registry import FAMILIES
+
+    return {file.path: examine(file, FAMILIES) for file in files}
+
+
+def _with_batches(
+    files: Sequence[SourceFile], found: dict[str, Examined], families: Sequence[Family]
+) -> dict[str, Examined]:
+    more: dict[str, list[Finding]] = {}
+    for family in families:
+        for batch in family.batch_checks:
+            meant = [f for f in files if matches(f.path, batch.patterns) and len(f.source) <= LARGEST_BYTES]
+            for finding in batch.check(meant) if meant else ():
+                more.setdefault(finding.place.path, []).append(finding)
+    for path, findings in more.items():
+        found[path] = Examined((*found[path].findings, *findings), found[path].facts)
+    return found
+
+
+@cache
+def _version() -> str:
+    """Changes whenever a rule does, so that nothing is taken from the cache that an older one said."""
+    told = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        told.update(digest_bytes(path.read_bytes()).encode())
+    return told.hexdigest()[:16]
+
+
+def _to_json(examined: Examined) -> list[Any]:
+    return [[_plain_finding(one) for one in examined.findings], dict(examined.facts)]
+
+
+def _plain_finding(finding: Finding) -> list[Any]:
+    place = finding.place
+    return [
+        finding.rule, finding.severity.value, [place.path, place.line, place.end_line, place.column], finding.summary,
+        finding.remedy, finding.resource, finding.detail, list(finding.affected), finding.cause,
+    ]  # fmt: skip
+
+
+def _from_json(stored: Iterable[Any]) -> Examined:
+    findings, facts = stored
+    return Examined(tuple(_finding(*one) for one in findings), facts)
+
+
+def _finding(rule: str, severity: str, place: list[Any], *rest: Any) -> Finding:
+    summary, remedy, resource, detail, affected, cause = rest
+    return Finding(
+        rule, Severity(severity), Place(*place), summary, remedy, resource, detail, tuple(affected), cause
+    )  # fmt: skip

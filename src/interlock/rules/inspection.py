@@ -1,0 +1,49 @@
+"""What rules that look across files are given: facts of every file, the reading where there is one, and the base."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from interlock.catalog.reading import ProjectReading
+from interlock.config import ProjectConfig
+from interlock.rules.files import Layout, SourceFile
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One state of a project.
+
+    ``paths``: every file, sorted. ``facts``: by name (see ``FileFacts``), then by path; files without are left out.
+    ``config`` is None without an interlock.yaml, ``reading`` in a static check. ``base`` is the same for the commit
+    that this one is compared with: its ``reading`` is always None, and unchanged files share their facts. ``changed``:
+    paths that differ from the base, those that are gone included. ``known_rules`` are all ids, ``today`` is in UTC.
+    """
+
+    layout: Layout
+    paths: Sequence[str]
+    facts: Mapping[str, Mapping[str, Any]]
+    read: Callable[[str], bytes]
+    config: ProjectConfig | None = None
+    reading: ProjectReading | None = None
+    base: "Inspection | None" = None
+    changed: frozenset[str] = frozenset()
+    known_rules: frozenset[str] = frozenset()
+    today: date = date.min
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.paths)
+
+    def of(self, name: str) -> Mapping[str, Any]:
+        """The facts of one kind by path."""
+        return self.facts.get(name, {})
+
+    def file(self, path: str) -> SourceFile:
+        """One file with its text: for the few that a finding is about, never for all of them."""
+        return SourceFile(path, self.read(path), self.layout)
+
+    def exists(self, path: str) -> bool:
+        """Whether the project has this file."""
+        return path in self._known

@@ -1,0 +1,102 @@
+"""What a rule is, and what a family of rules hands to the registry.
+
+A family is one file, ``rule_*.py``, with a ``FAMILY``. Its rules are metadata; its checks are functions that yield
+findings of any of them. There are four kinds of work, from the cheapest to the dearest to repeat:
+
+- ``facts``: what later work wants to know of one file, as JSON. Kept by the file's content.
+- ``file_checks``: findings that one file's content and the layout decide. Kept by the file's content.
+- ``batch_checks``: the same by an outside tool (ruff, gitleaks) that is started once for many files.
+- ``project_checks``: findings that need several files, the catalog, or the base commit. Run every time: they work on
+  facts, never on texts of all files.
+
+None of them prints or raises for what a file holds; a file that cannot be read as what it claims to be is a finding of
+the one rule that says so, and nothing to all others.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from interlock.model.findings import Finding, Severity
+
+if TYPE_CHECKING:
+    from interlock.rules.files import SourceFile
+    from interlock.rules.inspection import Inspection
+
+
+class Needs(StrEnum):
+    """What a rule cannot do without. Only ``SOURCE`` and ``BASE`` are there in a static check."""
+
+    SOURCE = "source text"
+    BASE = "the base commit"
+    DAGS = "parsed DAGs"
+    MANIFEST = "dbt's manifest"
+    CATALOG = "the catalog"
+    SCHEMAS = "recorded schemas"
+    PLAN = "a Terraform plan"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """``severity`` is the usual one: a finding may weigh less where a mistake is not certain.
+
+    ``id`` is ``ILK-`` with two letters for the family and three digits, and never given twice. ``name`` is its spoken
+    form (``duplicate-dag-id``). ``summary`` says in one line what is wrong. ``pages/ID.md`` explains it.
+    """
+
+    id: str
+    name: str
+    summary: str
+    severity: Severity = Severity.ERROR
+    needs: Needs = Needs.SOURCE
+
+
+FileCheckFunction = Callable[["SourceFile"], Iterable[Finding]]
+FactsFunction = Callable[["SourceFile"], Any]
+BatchCheckFunction = Callable[[Sequence["SourceFile"]], Iterable[Finding]]
+ProjectCheck = Callable[["Inspection"], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class FileCheck:
+    """``patterns`` are matched with a file's name, or with its whole path where they hold a slash."""
+
+    patterns: tuple[str, ...]
+    check: FileCheckFunction
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """JSON that ``extract`` makes of a file; None where the file has nothing to tell. ``name`` finds it again."""
+
+    name: str
+    patterns: tuple[str, ...]
+    extract: FactsFunction
+
+
+@dataclass(frozen=True)
+class BatchCheck:
+    """Every finding must lie in one of the files that were given."""
+
+    patterns: tuple[str, ...]
+    check: BatchCheckFunction
+
+
+@dataclass(frozen=True)
+class Family:
+    """What one ``rule_*.py`` has to give."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    file_checks: tuple[FileCheck, ...] = ()
+    facts: tuple[FileFacts, ...] = ()
+    batch_checks: tuple[BatchCheck, ...] = ()
+    project_checks: tuple[ProjectCheck, ...] = ()
+
+
+def matches(path: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the patterns is meant for this path."""
+    name = path.rpartition("/")[2]
+    return any(fnmatchcase(path if "/" in pattern else name, pattern) for pattern in patterns)

@@ -1,0 +1,82 @@
+"""All rules over one state of a project: examined files, project checks, waivers, causes."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from interlock.catalog.reading import ProjectReading
+from interlock.config import ProjectConfig
+from interlock.model.findings import Finding, Severity
+from interlock.rules.examine import Examined
+from interlock.rules.files import Layout
+from interlock.rules.inspection import Inspection
+from interlock.rules.registry import FAMILIES, RULES
+from interlock.rules.rule import Family
+from interlock.rules.rule_waivers import waive
+
+_ORDER = list(Severity)
+
+
+def inspection_of(
+    layout: Layout,
+    paths: Sequence[str],
+    read: Callable[[str], bytes],
+    examined: Mapping[str, Examined],
+    *,
+    config: ProjectConfig | None = None,
+    reading: ProjectReading | None = None,
+    base: Inspection | None = None,
+    changed: Iterable[str] = (),
+    today: date | None = None,
+) -> Inspection:
+    """What project checks look at, from what the files told."""
+    facts: dict[str, dict[str, object]] = {}
+    for path, one in sorted(examined.items()):
+        for name, told in one.facts.items():
+            facts.setdefault(name, {})[path] = told
+    return Inspection(
+        layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
+        today or datetime.now(UTC).date(),
+    )  # fmt: skip
+
+
+def find(
+    inspection: Inspection, examined: Mapping[str, Examined], families: Sequence[Family] = FAMILIES
+) -> tuple[Finding, ...]:
+    """Every finding, by place: what the files told, what the readers found, what project checks add.
+
+    Waived ones are among them, with their reason. ``affected`` names what lies downstream of the resource.
+    """
+    found = [finding for one in examined.values() for finding in one.findings]
+    if inspection.reading is not None:
+        found += inspection.reading.findings
+    for family in families:
+        for check in family.project_checks:
+            found += check(inspection)
+    distinct = dict.fromkeys(_with_downstream(finding, inspection.reading) for finding in found)
+    return tuple(sorted(with_causes(waive(distinct, inspection)), key=by_place))
+
+
+def by_place(finding: Finding) -> tuple[str, int, str, str]:
+    """The order in which findings are reported."""
+    return (finding.place.path, finding.place.line, finding.rule, finding.summary)
+
+
+def with_causes(findings: Iterable[Finding]) -> list[Finding]:
+    """Of findings with one cause the most severe, and among these the first by place, is the root of the others."""
+    listed = list(findings)
+    roots: dict[str, Finding] = {}
+    for one in sorted(listed, key=lambda f: (_ORDER.index(f.severity), by_place(f))):
+        if one.cause:
+            roots.setdefault(one.cause, one)
+    return [
+        replace(one, caused_by=roots[one.cause].key) if one.cause and roots[one.cause] is not one else one
+        for one in listed
+    ]
+
+
+def _with_downstream(finding: Finding, reading: ProjectReading | None) -> Finding:
+    if not finding.resource or reading is None:
+        return finding
+    below = reading.catalog.downstream(finding.resource)
+    return replace(finding, affected=tuple(dict.fromkeys((*finding.affected, *below))))
