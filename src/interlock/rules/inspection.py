@@ -10,6 +10,14 @@ from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
 from interlock.rules.files import Layout, SourceFile
 
+Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
+
+
+def _computed(
+    space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
+) -> dict[str, Any]:
+    return dict(compute(list(keys)))
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -31,6 +39,7 @@ class Inspection:
     changed: frozenset[str] = frozenset()
     known_rules: frozenset[str] = frozenset()
     today: date = date.min
+    keep: Keep = _computed
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -39,6 +48,16 @@ class Inspection:
     def of(self, name: str) -> Mapping[str, Any]:
         """The facts of one kind by path."""
         return self.facts.get(name, {})
+
+    def kept(
+        self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """JSON by path for what one file's content does not decide alone, computed once for each key.
+
+        ``keys``: by path, a digest of all that the value depends on besides this very code; ``compute`` gets the paths
+        whose values are not there yet, and returns one for each.
+        """
+        return self.keep(space, keys, compute)
 
     def file(self, path: str) -> SourceFile:
         """One file with its text: for the few that a finding is about, never for all of them."""
