@@ -4,6 +4,7 @@
 runs it; what it spends is counted in a ``Budget`` that each rendering brings along.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ _STEPS = 150_000
 _SECONDS = 5.0
 LARGEST_TEXT = 4_000_000
 _LARGEST_LIST = 100_000
+_WIDE = re.compile(r"[%:][^\s\w]?\d{6}")
 
 MACRO = "dbt_macro__"
 TEST = "test_"
@@ -117,9 +119,10 @@ class _Docs(Extension):
 class _DbtParser(Parser):
     """Knows where the open blocks began, and types in the signatures of macros."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, environment: "DbtEnvironment", text: str, *, macro: str = MACRO) -> None:
         self.opened: list[tuple[str, int]] = []
-        super().__init__(*args, **kwargs)
+        self._macro = macro
+        super().__init__(environment, text)
 
     def parse_statement(self) -> Any:
         token = self.stream.current
@@ -130,7 +133,18 @@ class _DbtParser(Parser):
 
     def parse_macro(self) -> nodes.Macro:
         node = super().parse_macro()
-        node.name = MACRO + node.name
+        node.name = self._macro + node.name
+        return node
+
+    def parse_for(self) -> nodes.For:
+        node = super().parse_for()
+        node.iter = _filtered(node.iter, "__ticked")
+        return node
+
+    def parse_concat(self) -> nodes.Expr:
+        node = super().parse_concat()
+        if isinstance(node, nodes.Concat):
+            return _filtered(nodes.List(node.nodes, lineno=node.lineno), "__joined")
         return node
 
     def parse_signature(self, node: Any) -> None:
@@ -160,6 +174,10 @@ class _DbtParser(Parser):
             self.stream.expect("rbracket")
 
 
+def _filtered(node: Any, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
 class DbtEnvironment(SandboxedEnvironment):
     """``budget`` belongs to the rendering that is under way; there is never more than one."""
 
@@ -181,12 +199,11 @@ class DbtEnvironment(SandboxedEnvironment):
         self.filters["__ticked"] = self._ticked
         self.filters["__joined"] = self._joined
 
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        return _DbtParser(self, source, name, filename).parse()
-
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:
         self.budget.step()
         owner = getattr(obj, "__self__", None)
+        if isinstance(owner, str) and _WIDE.search(owner):
+            raise TooMuchError("a width that is too large")
         if isinstance(owner, (str, list, dict, set)):
             self._small(owner, *args, *kwargs.values())
         return super().call(context, obj, *args, **kwargs)
@@ -199,6 +216,8 @@ class DbtEnvironment(SandboxedEnvironment):
         elif operator == "*" and isinstance(left, int) and isinstance(right, int):
             if abs(left) > 10**40 or abs(right) > 10**40:
                 raise TooMuchError("a product that is too large")
+        elif operator == "%" and isinstance(left, str) and _WIDE.search(left):
+            raise TooMuchError("a width that is too large")
         elif operator in ("*", "%", "+"):
             self._small(left, right)
         return super().call_binop(context, operator, left, right)
@@ -278,12 +297,16 @@ def _reading_environment() -> DbtEnvironment:
     return DbtEnvironment()
 
 
-def parse(text: str) -> nodes.Template | JinjaError | None:
-    """The syntax tree, why it is no Jinja, or None where this cannot be told (nested beyond all measure)."""
+def parse(text: str, *, macro: str = MACRO) -> nodes.Template | JinjaError | None:
+    """The syntax tree, why it is no Jinja, or None where this cannot be told (nested beyond all measure).
+
+    ``macro`` is set before the names of macros, as dbt does. Loops count their turns: ``__ticked`` is around what they
+    iterate, and ``a ~ b`` has become ``[a, b] | __joined``.
+    """
     environment = _reading_environment()
     parser: _DbtParser | None = None
     try:
-        parser = _DbtParser(environment, text)
+        parser = _DbtParser(environment, text, macro=macro)
         return parser.parse()
     except TemplateSyntaxError as error:
         return _placed(error, parser.opened if parser else [], text)

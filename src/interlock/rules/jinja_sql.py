@@ -8,21 +8,23 @@ a development target, ``var`` and ``env_var`` give the defaults that the project
 rendering ended early: then names may lack or exceed what the file really says.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import time as clock_time
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import yaml
 from jinja2 import Template, nodes
 from jinja2.runtime import Undefined
-from jinja2.visitor import NodeTransformer
 
 from interlock.rules.dbt_names import ADAPTER_PREFIXES, TYPES
 from interlock.rules.jinja_dbt import LARGEST_TEXT, MACRO, Budget, DbtEnvironment, JinjaError, TooMuchError, parse
 from interlock.rules.jinja_values import (
-    CLOCK, NOW, Config, Opaque, Record, Relation, Trace, relation_for_ref, relation_for_source,
+    CLOCK, NO_FIELDS, NOW, Config, Opaque, Record, Relation, Trace, relation_for_ref, relation_for_source,
 )  # fmt: skip
 
 _DEFINED = re.compile(r"\{%[-+]?\s*macro\s+([A-Za-z_]\w*)")
@@ -94,7 +96,7 @@ class JinjaProject:
             """A name that nothing defines: empty as a text, false as an answer, and a package where it is used as one."""
 
             def __getattr__(self, name: str) -> Any:
-                if name.startswith("_"):
+                if name.startswith("_") or name in NO_FIELDS:
                     raise AttributeError(name)
                 return project.trace.unknown(f"{self._undefined_name}.{name}")
 
@@ -147,7 +149,7 @@ class JinjaProject:
     def _compiled(self, text: str, snapshot: str) -> Template | tuple[int, str] | None:
         if self._last[:2] == (text, snapshot) and self._last[2] is not None:
             return self._last[2]
-        tree = parse(text.replace("\x00", ""))
+        tree = parse(text.replace("\x00", ""), macro="")
         if isinstance(tree, JinjaError):
             return (tree.line, tree.message)
         if tree is None:
@@ -155,8 +157,6 @@ class JinjaProject:
         try:
             if snapshot:
                 tree.body = [one for one in tree.body if getattr(one, "snapshot", snapshot) == snapshot]
-            for macro in tree.find_all(nodes.Macro):
-                macro.name = macro.name.removeprefix(MACRO)
             template = self.compile(tree, marked=True)
         except Exception:  # too many nested blocks for Python's own compiler, for one
             return None
@@ -164,11 +164,9 @@ class JinjaProject:
         return template
 
     def compile(self, tree: nodes.Template, *, marked: bool) -> Template:
-        """The tree made to count its steps and, where ``marked``, to say from which lines its output is."""
-        tree = _Counting().visit(tree)
+        """A template; where ``marked``, one whose output says from which lines it is."""
         if marked:
             tree.body = list(_marked(tree.body))
-        tree.set_environment(self.environment)
         code = self.environment.compile(tree)
         return Template.from_code(self.environment, code, self.environment.globals)
 
@@ -243,21 +241,6 @@ def _macro(macros: _Macros, name: str) -> Callable[..., Any]:
         return macros.run(name, args, kwargs)
 
     return call
-
-
-class _Counting(NodeTransformer):
-    def visit_For(self, node: nodes.For, *args: Any, **kwargs: Any) -> nodes.Node:
-        self.generic_visit(node)
-        node.iter = _filtered(node.iter, "__ticked")
-        return node
-
-    def visit_Concat(self, node: nodes.Concat, *args: Any, **kwargs: Any) -> nodes.Node:
-        self.generic_visit(node)
-        return _filtered(nodes.List(node.nodes, "load", lineno=node.lineno), "__joined")
-
-
-def _filtered(node: Any, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
 
 
 def _marked(body: list[nodes.Node]) -> Iterator[nodes.Node]:
@@ -349,7 +332,7 @@ def _natives(project: JinjaProject, incremental: bool, name: str) -> dict[str, A
     config = Config(trace, project.config)
     this = Relation(trace, "__this__", ["this"], name)
     modules = {
-        "datetime": {**CLOCK, "timedelta": __import__("datetime").timedelta, "time": __import__("datetime").time},
+        "datetime": {**CLOCK, "timedelta": timedelta, "time": clock_time},
         "pytz": unknown("pytz"), "re": unknown("re"), "itertools": unknown("itertools"),
     }  # fmt: skip
     types = SimpleNamespace(**{key: _typed(value, project.adapter) for key, value in TYPES.items()})
@@ -369,7 +352,7 @@ def _natives(project: JinjaProject, incremental: bool, name: str) -> dict[str, A
         "invocation_id": unknown("invocation_id"), "run_started_at": NOW, "project_name": project.name,
         "database": unknown("database"), "schema": unknown("schema"), "doc": silent,
         "invocation_args_dict": unknown("invocation_args_dict"), "selected_resources": [], "thread_id": "t",
-        "fromjson": _loading(unknown, yaml.safe_load), "fromyaml": _loading(unknown, yaml.safe_load),
+        "fromjson": _loading(unknown, json.loads), "fromyaml": _loading(unknown, _from_yaml),
         "tojson": _dumping, "toyaml": _dumping, "set": _set, "set_strict": _set, "zip": _zip, "zip_strict": _zip,
         "local_md5": lambda value: "0" * 32, "dbt_metadata_envs": {}, "context": unknown("context"),
         "dbt": types, **({} if project.package("dbt_utils") else {"dbt_utils": _WithTypes(types, unknown)}),
@@ -430,7 +413,7 @@ def _quoted(project: JinjaProject) -> Callable[[Any], str]:
 
 def _loading(unknown: Callable[[str], Opaque], load: Callable[[str], Any]) -> Callable[..., Any]:
     def loaded(text: Any = "", default: Any = None) -> Any:
-        if not isinstance(text, str) or len(text) > 100_000 or "&" in text or "__opaque" in text:
+        if not isinstance(text, str) or len(text) > 200_000 or "__opaque" in text:
             return unknown("fromyaml")
         try:
             return load(text)
@@ -440,8 +423,14 @@ def _loading(unknown: Callable[[str], Opaque], load: Callable[[str], Any]) -> Ca
     return loaded
 
 
+def _from_yaml(text: str) -> Any:
+    if "*" in text and "&" in text:  # aliases can make a small text very large
+        raise ValueError("aliases")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 def _dumping(value: Any = None, default: Any = None, **more: Any) -> Any:
-    return default if value is None else str(_plain(value, 0))
+    return default if value is None else json.dumps(_plain(value, 0))
 
 
 def _set(values: Any = (), default: Any = None) -> Any:

@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 _NO_WORD = re.compile(r"\W")
+# What jinja2 asks of every value, and takes for a yes.
+NO_FIELDS = frozenset({"jinja_pass_arg", "unsafe_callable", "alters_data"})
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -52,7 +54,7 @@ class Opaque:
         return str(self)
 
     def __getattr__(self, name: str) -> "Opaque":
-        if name.startswith("_") or name in ("jinja_pass_arg", "contextfunction", "unsafe_callable", "alters_data"):
+        if name.startswith("_") or name in NO_FIELDS:
             raise AttributeError(name)
         return Opaque(self._trace, f"{self._what}.{name}")
 
