@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from posixpath import normpath
 from typing import Any
 
@@ -90,8 +91,18 @@ class DbtProject:
         """Path and facts of a macro of the project itself."""
         return self.macros.get(name)
 
-    def entry_of(self, kind: str, name: str) -> dict[str, Any] | None:
-        return next((one for _, one in self.entries if one["kind"] == kind and one["name"] == name), None)
+    @cached_property
+    def entry_of(self) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+        """The first YAML entry (path, facts) of each kind ("models") and name."""
+        found: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+        for path, one in self.entries:
+            found.setdefault((one["kind"], one["name"]), (path, one))
+        return found
+
+    @cached_property
+    def off(self) -> frozenset[str]:
+        """Files whose models are switched off, or may be: dbt leaves alone what they name."""
+        return frozenset(one.path for named in self.nodes.values() for one in named if one.enabled is not True)
 
 
 @dataclass

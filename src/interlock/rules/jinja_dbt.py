@@ -101,7 +101,7 @@ class _Snapshot(Extension):
         name = parser.parse_assign_target(name_only=True).name
         body = parser.parse_statements(("name:endsnapshot",), drop_needle=True)
         node = nodes.Scope(body, lineno=line)
-        node.snapshot = name
+        node.snapshot = name  # type: ignore[attr-defined]
         return node
 
 

@@ -24,7 +24,16 @@ from jinja2.runtime import Undefined
 from interlock.rules.dbt_names import ADAPTER_PREFIXES, TYPES
 from interlock.rules.jinja_dbt import LARGEST_TEXT, MACRO, Budget, DbtEnvironment, JinjaError, TooMuchError, parse
 from interlock.rules.jinja_values import (
-    CLOCK, NO_FIELDS, NOW, Config, Opaque, Record, Relation, Trace, relation_for_ref, relation_for_source,
+    CLOCK,
+    NO_FIELDS,
+    NOW,
+    Config,
+    Opaque,
+    Record,
+    Relation,
+    Trace,
+    relation_for_ref,
+    relation_for_source,
 )  # fmt: skip
 
 _DEFINED = re.compile(r"\{%[-+]?\s*macro\s+([A-Za-z_]\w*)")
@@ -326,7 +335,9 @@ def _natives(project: JinjaProject, incremental: bool, name: str) -> dict[str, A
     def dispatch(macro: Any = "", macro_namespace: Any = None, packages: Any = None) -> Any:
         return _dispatched(project, str(macro), str(macro_namespace or ""))
 
-    adapter = Record(trace, "adapter", {"dispatch": dispatch, "type": lambda: project.adapter, "quote": _quoted(project)})
+    adapter = Record(
+        trace, "adapter", {"dispatch": dispatch, "type": lambda: project.adapter, "quote": _quoted(project)}
+    )
     target = {"name": "dev", "schema": "dev", "dataset": "dev", "target_name": "dev", "profile_name": "default",
               "type": project.adapter or "unknown", "threads": 4}  # fmt: skip
     config = Config(trace, project.config)

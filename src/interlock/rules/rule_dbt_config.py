@@ -19,21 +19,17 @@ def incremental_configs(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS012, ILK-DS014 and ILK-DS015: configs of incremental models that do not do what they say."""
     for project in projects(inspection).own:
         for node in _nodes(project, "model"):
-            if "incremental_strategy" in node.config or "on_schema_change" in node.config or _said_elsewhere(project, node):
+            if (
+                "incremental_strategy" in node.config
+                or "on_schema_change" in node.config
+                or _said_elsewhere(project, node)
+            ):
                 yield from _incremental(project, node, inspection)
 
 
 def _said_elsewhere(project: DbtProject, node: Node) -> bool:
-    entry = project.entry_of("models", node.name) if node.name in _configured(project) else None
+    _, entry = project.entry_of.get(("models", node.name), ("", None))
     return bool(entry and {"incremental_strategy", "on_schema_change"} & entry["config"].keys())
-
-
-def _configured(project: DbtProject) -> frozenset[str]:
-    kept = vars(project).get("_with_config")
-    if kept is None:
-        kept = frozenset(one["name"] for _, one in project.entries if one["config"])
-        vars(project)["_with_config"] = kept
-    return frozenset(kept)
 
 
 def _incremental(project: DbtProject, node: Node, inspection: Inspection) -> Iterator[Finding]:

@@ -17,7 +17,9 @@ _READ_ROLES = ("model", "snapshot", "test", "analysis", "macro")
 
 def near(name: str, known: Iterable[str], cutoff: float = 0.8) -> str:
     """The nearest of these names, or ""."""
-    found = get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    # No other length can be as near; asking for it is what takes the time.
+    shortest, longest = len(name) * cutoff / (2 - cutoff), len(name) * (2 - cutoff) / cutoff
+    found = get_close_matches(name, [one for one in known if shortest <= len(one) <= longest], n=1, cutoff=cutoff)
     return found[0] if found else ""
 
 
@@ -48,26 +50,12 @@ def missing_refs(inspection: Inspection) -> Iterator[Finding]:
         beside = {name for one in every.everything if one is not project for name in one.nodes}
         for path, told in project.sql.items():
             role = project.roles.get(path, "")
-            if role not in _READ_ROLES or _is_off(project, path):
+            if role not in _READ_ROLES or path in project.off:
                 continue
             for target, version, line, conditional in told.get("refs", ()):
                 weak = conditional or role in ("macro", "analysis")
                 place = Place(path, line, line)
                 yield from ref_findings(project, target, version, place, weak=weak, beside=beside)
-
-
-def _is_off(project: DbtProject, path: str) -> bool:
-    """Whether dbt leaves the file's own references alone, as far as is known."""
-    nodes = [one for named in project.nodes.values() for one in named if one.path == path] if path in _off(project) else []
-    return bool(nodes)
-
-
-def _off(project: DbtProject) -> frozenset[str]:
-    kept = vars(project).get("_off")
-    if kept is None:
-        kept = frozenset(one.path for named in project.nodes.values() for one in named if one.enabled is not True)
-        vars(project)["_off"] = kept
-    return frozenset(kept)
 
 
 def ref_findings(
@@ -130,7 +118,7 @@ def missing_sources(inspection: Inspection) -> Iterator[Finding]:
             continue
         for path, told in project.sql.items():
             role = project.roles.get(path, "")
-            if role not in _READ_ROLES or _is_off(project, path):
+            if role not in _READ_ROLES or path in project.off:
                 continue
             for source, table, line, conditional in told.get("sources", ()):
                 weak = conditional or role in ("macro", "analysis")
@@ -138,7 +126,14 @@ def missing_sources(inspection: Inspection) -> Iterator[Finding]:
 
 
 def source_findings(
-    project: DbtProject, source: str, table: str, place: Place, *, weak: bool = False, rule: str = "ILK-DS003", who: str = ""
+    project: DbtProject,
+    source: str,
+    table: str,
+    place: Place,
+    *,
+    weak: bool = False,
+    rule: str = "ILK-DS003",
+    who: str = "",
 ) -> Iterator[Finding]:
     """What is wrong with one ``source``."""
     declared: dict[str, set[str]] = {}

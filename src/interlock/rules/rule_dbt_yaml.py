@@ -97,10 +97,9 @@ def effective(project: DbtProject, node: Node) -> tuple[dict[str, Any], dict[str
     opened = set(node.open)
     for key, value in inherited(project, node.kind, node.path).items():
         found[key], where[key] = value, (project.path, 1)
-    for path, entry in project.entries:
-        if entry["name"] == node.name and entry["kind"] == f"{node.kind}s":
-            for key, value in entry["config"].items():
-                found[key], where[key] = value, (path, entry["line"])
+    path, entry = project.entry_of.get((f"{node.kind}s", node.name), ("", None))
+    for key, value in entry["config"].items() if entry else ():
+        found[key], where[key] = value, (path, entry["line"] if entry else 1)
     line = project.sql.get(node.path, {}).get("config_line", node.line) or node.line
     for key, value in node.config.items():
         found[key], where[key] = value, (node.path, line if node.kind == "model" else node.line)
@@ -119,7 +118,9 @@ def contracts_without_types(inspection: Inspection) -> Iterator[Finding]:
             nodes = [one for one in project.nodes.get(entry["name"], ()) if one.kind == "model"]
             told = any((one.config.get("contract") or {}).get("enforced") is True for one in nodes
                        if isinstance(one.config.get("contract"), dict))  # fmt: skip
-            if not (entry["contract"] or told) or any("contract" in one.open or one.enabled is not True for one in nodes):
+            if not (entry["contract"] or told) or any(
+                "contract" in one.open or one.enabled is not True for one in nodes
+            ):
                 continue
             line = entry["contract"] or entry["line"]
             if not entry["columns"]:

@@ -13,15 +13,20 @@ _SYSTEM = re.compile(r"information_schema|pg_catalog|\bsys\b|account_usage|^snow
 _CTE = re.compile(
     r"\b(\w+)\s+as\s*\(\s*select\s+\*\s+(?:except\s*\([^)]*\)\s*)?from\s+(\w+)\s*(?:where\b[^()]*)?\)", re.I
 )
-_LAST = re.compile(r"(?:^|\))\s*(select\s+\*\s+(?:except\s*\([^)]*\)\s*)?from\s+(\w+))\s*(?:where\b[^()]*)?;?\s*$", re.I)
+_LAST = re.compile(
+    r"(?:^|\))\s*(select\s+\*\s+(?:except\s*\([^)]*\)\s*)?from\s+(\w+))\s*(?:where\b[^()]*)?;?\s*$", re.I
+)
 _INCREMENTAL = re.compile(
     r"\{%[-+]?\s*if\s+is_incremental\(\)\s*[-+]?%\}(.*?)\{%[-+]?\s*(?:endif|else|elif)\b", re.DOTALL
 )
 _NEWEST = re.compile(
-    r"([\w.\"`]+)\s*>\s*\(\s*select\s+max\s*\(\s*[\w.\"`]+\s*\)\s*(?:as\s+\w+\s*)?from\s+\{\{-?\s*this\s*-?\}\}\s*\)", re.I
+    r"([\w.\"`]+)\s*>\s*\(\s*select\s+max\s*\(\s*[\w.\"`]+\s*\)\s*(?:as\s+\w+\s*)?from\s+\{\{-?\s*this\s*-?\}\}\s*\)",
+    re.I,
 )
-_EVENT = re.compile(r"event|occur|happen|order|session|click|visit|purchas|transact|collector_tstamp|derived_tstamp", re.I)
-_LOAD = re.compile(r"load|ingest|insert|sync|_sdc|extract|etl|updat|modif|batch|receiv|import|process|_id$|_key$|seq", re.I)
+_EVENT = re.compile(r"event|occur|happen|order|session|click|visit|purchas|transact|(?:collector|derived)_tstamp", re.I)
+_LOAD = re.compile(
+    r"load|ingest|insert|sync|_sdc|extract|etl|updat|modif|batch|receiv|import|process|_id$|_key$|seq", re.I
+)
 _LARGEST = 200_000
 
 
@@ -49,7 +54,7 @@ def _tables(plain: str) -> Iterator[tuple[str, int]]:
     for match in _TABLE.finditer(plain):
         name = match[1]
         first = name.partition(".")[0].strip('"`')
-        if "__" in name and "__x__" in name or "__rel__" in name or _SYSTEM.search(name):
+        if "__x__" in name or "__rel__" in name or _SYSTEM.search(name):
             continue
         if _INSIDE.search(plain[max(0, match.start() - 300) : match.start()]) or first.lower() == "lateral":
             continue
