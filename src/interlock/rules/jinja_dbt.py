@@ -1,7 +1,7 @@
 """dbt's Jinja: the tags and typed signatures that dbt adds, in a sandbox that ends whatever it is given.
 
-``parse`` gives the syntax tree of a file, or the place and the reason why there is none. ``DbtEnvironment`` compiles and
-runs it; what it spends is counted in a ``Budget`` that each rendering brings along.
+``parse`` gives the syntax tree of a file, or the place and the reason why there is none. ``DbtEnvironment`` compiles
+and runs it; what it spends is counted in a ``Budget`` that each rendering brings along.
 """
 
 import re
