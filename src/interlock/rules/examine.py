@@ -64,7 +64,7 @@ class Examiner:
         self._layout = layout
         self._cache = cache
         self._jobs = jobs
-        self._space = f"rules-{_version()}-{digest_of(plain(layout))[:16]}"
+        self._space = f"rules-{version()}-{digest_of(plain(layout))[:16]}"
         self._stored = cache.load(self._space) if cache else {}
         self._new: dict[str, Any] = {}
         self._used: set[str] = set()
@@ -140,8 +140,8 @@ def _with_batches(
 
 
 @cache
-def _version() -> str:
-    """Changes whenever a rule does, so that nothing is taken from the cache that an older one said."""
+def version() -> str:
+    """A digest of the rules themselves: nothing is taken from the cache that an older one said."""
     told = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         told.update(digest_bytes(path.read_bytes()).encode())
