@@ -1,9 +1,9 @@
 """Throws spoilt files at every rule: `python benches/fuzz.py --runs 100000 [--seed N] [--atheris]`.
 
-The corpus are the regression cases and the example platform. An input is one of its files, spoilt: cut, doubled, spliced
-with another, with bytes turned, nested deeply, in one endless line, with a secret planted in it. It fails when a rule
-raises, takes longer than its limit, or shows the secret. `--atheris` lets coverage choose the inputs, where atheris is
-installed.
+The corpus are the regression cases and the example platform. An input is one of its files, spoilt: cut, doubled,
+spliced with another, with bytes turned, nested deeply, in one endless line, with a secret planted in it. It fails when
+a rule raises, takes longer than its limit, or shows the secret. `--atheris` lets coverage choose the inputs, where
+atheris is installed.
 """
 
 import argparse
