@@ -1,5 +1,6 @@
 """Findings in the order and the groups in which people want to read them; every report for people starts here."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -57,15 +58,16 @@ def shares(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding], l
 
 
 def counted(findings: Iterable[Finding]) -> str:
-    """How many of each severity: ``2 errors, 1 warning``; "" for none."""
-    listed = list(findings)
-    counts = [(sum(one.severity is severity for one in listed), severity) for severity in Severity]
-    return ", ".join(count_of(count, _NAMES[severity]) for count, severity in counts if count)
+    """How many of each severity: ``2 errors, 1 warning, 3 info``; "" for none."""
+    counts = Counter(one.severity for one in findings)
+    told = {
+        Severity.ERROR: count_of(counts[Severity.ERROR], "error"),
+        Severity.WARNING: count_of(counts[Severity.WARNING], "warning"),
+        Severity.INFO: f"{counts[Severity.INFO]} info",
+    }
+    return ", ".join(text for severity, text in told.items() if counts[severity])
 
 
 def count_of(count: int, word: str) -> str:
     """``1 error``, ``2 errors``."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "hint"}

@@ -61,7 +61,12 @@ def check_sarif(checked: "Checked") -> dict[str, Any]:
 
 def uri(path: str) -> str:
     """A path as a relative reference: no part of it is taken for a scheme, a host, a query or an escape."""
-    return quote(path.lstrip("/").encode("utf-8", "surrogatepass"), safe="/")
+    try:
+        name = path.encode("utf-8", "surrogateescape")  # a file name that is no UTF-8 keeps its bytes
+    except UnicodeEncodeError:
+        name = path.encode("utf-8", "replace")
+    quoted = quote(name, safe="/")
+    return f"%2F{quoted[1:]}" if quoted.startswith("/") else quoted
 
 
 def _rule(rule_id: str) -> dict[str, Any]:
