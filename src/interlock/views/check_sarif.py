@@ -54,7 +54,7 @@ def check_sarif(checked: "Checked") -> dict[str, Any]:
         "artifacts": [{"location": {"uri": uri(path), "uriBaseId": _BASE}} for path in paths],
         "columnKind": "unicodeCodePoints",
         "results": results,
-        "properties": {"base": checked.base, "static": checked.static},
+        "properties": {"base": _text(checked.base), "static": checked.static},
     }  # fmt: skip
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -96,7 +96,7 @@ def _result(
         "ruleId": _text(finding.rule),
         "ruleIndex": rule,
         "level": _LEVELS[finding.severity],
-        "message": {"text": _text(f"{finding.summary}\n{finding.remedy}".strip() or finding.rule)},
+        "message": {"text": _text(f"{finding.summary}\n{finding.remedy}".strip() or "no reason was given")},
         "partialFingerprints": {
             "interlockKey/v1": finding.key,
             # The one that GitHub looks at: the number tells findings with one key from each other.
