@@ -39,7 +39,7 @@ def _render(cause: Cause, console: Console, verbose: bool, state: str = "") -> N
     told = f" [dim]({_literal(state)})[/]" if state else ""
     console.print(
         f"[{style}]{finding.severity.value}[/] [bold]{_literal(finding.place)}[/] "
-        f"{_literal(finding.summary)} [dim]{literal(finding.rule)}[/]{told}"
+        f"{_literal(finding.summary)} [dim]{_literal(finding.rule)}[/]{told}"
     )
     if finding.detail:
         for line in finding.detail.splitlines()[-6:]:
@@ -57,7 +57,7 @@ def _render_follow(follow: Sequence[Finding], console: Console, verbose: bool) -
     hint = ":" if verbose else " [dim](-v shows where)[/]"
     console.print(f"      and {len(follow)} more {verb} from it{hint}")
     for one in follow if verbose else ():
-        console.print(f"        {_literal(one.place)} {_literal(one.summary)} [dim]{literal(one.rule)}[/]")
+        console.print(f"        {_literal(one.place)} {_literal(one.summary)} [dim]{_literal(one.rule)}[/]")
 
 
 def _render_counts(

@@ -12,7 +12,7 @@ from tests.support.findings import HOSTILE, checked, finding, hostile_check
 
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 _TAGS = {"<code>", "</code>", "<br>", "<sub>", "</sub>", "<span>", "</span>", "<b>", "</b>"}
-_BLOCKS = {f"{MARK}\n", "</details>", "<details><summary>1 waived</summary>\n"}
+_BLOCKS = {f"{MARK}\n", "</details>\n", "<details><summary>1 waived</summary>\n"}
 
 
 def rendered(text: str) -> list[str]:
