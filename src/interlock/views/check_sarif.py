@@ -36,11 +36,13 @@ def check_sarif(checked: "Checked") -> dict[str, Any]:
     ids = sorted({one.rule for one in findings})
     paths = sorted({path for one in findings for path in (one.place.path, *_files(one)) if path})
     places = {one.key: one.place for one in reversed(findings) if not one.caused_by}
+    rules = {rule: number for number, rule in enumerate(ids)}
+    artifacts = {path: number for number, path in enumerate(paths)}
     seen: Counter[str] = Counter()
     results = []
     for one in findings:
         seen[one.key] += 1
-        results.append(_result(one, ids.index(one.rule), {path: n for n, path in enumerate(paths)}, places, seen))
+        results.append(_result(one, rules[one.rule], artifacts, places, seen[one.key]))
     run = {
         "tool": {"driver": {
             "name": "Interlock", "version": __version__, "semanticVersion": __version__,
@@ -90,7 +92,7 @@ def _rule(rule_id: str) -> dict[str, Any]:
 
 
 def _result(
-    finding: Finding, rule: int, artifacts: dict[str, int], places: dict[str, Place], seen: Counter[str]
+    finding: Finding, rule: int, artifacts: dict[str, int], places: dict[str, Place], number: int
 ) -> dict[str, Any]:
     told: dict[str, Any] = {
         "ruleId": _text(finding.rule),
@@ -100,7 +102,7 @@ def _result(
         "partialFingerprints": {
             "interlockKey/v1": finding.key,
             # The one that GitHub looks at: the number tells findings with one key from each other.
-            "primaryLocationLineHash": f"{finding.key}:{seen[finding.key]}",
+            "primaryLocationLineHash": f"{finding.key}:{number}",
         },
         "baselineState": "new" if finding.new else "unchanged",
         "properties": {
