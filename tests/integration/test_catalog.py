@@ -12,7 +12,7 @@ from interlock.catalog.dbt_select import Selection
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
 from interlock.catalog.store import ReadingCache
-from interlock.config import load_config
+from interlock.config import ProjectConfig, load_config
 from interlock.model.errors import WorkerError
 from interlock.model.findings import Finding
 from interlock.rules.files import Layout
