@@ -1,0 +1,51 @@
+"""Readiness for Airflow 3: what ruff's AIR rules know, as rules of ours. Nothing of it breaks an Airflow 2."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from interlock.model.findings import Finding, Severity
+from interlock.rules.files import SourceFile
+from interlock.rules.rule import BatchCheck, Family, Rule
+from interlock.rules.ruff_tool import diagnostics
+
+_RULES = {
+    "AIR002": Rule(
+        "ILK-AR002", "dag-without-schedule", "a DAG has no schedule: daily in Airflow 2, never in Airflow 3",
+        Severity.WARNING,
+    ),
+    "AIR301": Rule("ILK-AR301", "removed-in-airflow3", "something is used that Airflow 3 removed", Severity.WARNING),
+    "AIR302": Rule(
+        "ILK-AR302", "moved-to-provider", "an import is used that Airflow 3 has only in a provider", Severity.WARNING
+    ),
+    "AIR303": Rule(
+        "ILK-AR303", "changed-signature", "a call does not fit the signature that Airflow 3 has", Severity.WARNING
+    ),
+    "AIR311": Rule(
+        "ILK-AR311", "deprecated-in-airflow3", "something is used that Airflow 3 still has, but deprecates",
+        Severity.INFO,
+    ),
+    "AIR312": Rule(
+        "ILK-AR312", "moving-to-provider", "an import is used that a provider has now, and Airflow 3 deprecates",
+        Severity.INFO,
+    ),
+}  # fmt: skip
+
+
+def readiness(files: Sequence[SourceFile]) -> Iterator[Finding]:
+    """ILK-AR002 to ILK-AR312, in files that import Airflow."""
+    meant = {file.path: file for file in files if b"airflow" in file.source}
+    for one in diagnostics(files):
+        rule = _RULES.get(one.code)
+        if rule is None or one.path not in meant:
+            continue
+        message, _, advice = one.message.partition("\n")
+        what = re.sub(r"\s+", " ", message).replace("`", "'").rstrip(".;: ")
+        remedy = re.sub(r"\s+", " ", advice).strip().replace("`", "'")
+        yield meant[one.path].finding(
+            rule.id, one.line, what[:1].lower() + what[1:] if what[:2].istitle() else what,
+            remedy or "See the upgrade notes of Airflow 3 for what takes its place.",
+            severity=rule.severity, end_line=one.end_line, column=one.column,
+        )  # fmt: skip
+
+
+FAMILY = Family("airflow 3", tuple(_RULES.values()), batch_checks=(BatchCheck(("*.py",), readiness),))
