@@ -15,7 +15,7 @@ from interlock.rules.ruff_tool import SYNTAX, Diagnostic, diagnostics
 # Names that a notebook, a shell, a profiler or a documentation tool puts there before the file is run.
 _GIVEN = frozenset(
     "spark sc sqlContext sqlCtx glueContext dbutils display displayHTML get_ipython get_config _ reveal_type "
-    "__IPYTHON__ __builtins__ WindowsError".split()
+    "__IPYTHON__ __builtins__ __path__ WindowsError".split()
 )
 _GIVEN_IN_NOTEBOOKS = frozenset("sql table udf getArgument In Out dlt".split())
 _NOTEBOOK = re.compile(r"^# (?:Databricks notebook|MAGIC|COMMAND)|\bdbutils\b|get_ipython", re.MULTILINE)

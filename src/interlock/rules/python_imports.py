@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from interlock.rules.files import SourceFile
@@ -56,33 +56,61 @@ def module_facts(file: SourceFile) -> dict[str, Any] | None:
         return None
     stars: list[list[Any]] = []
     defines: set[str] = set()
-    for node in _executed(tree):
+    executed = list(_executed(tree))
+    for node in executed:
         if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
             stars.append([node.level, node.module or ""])
         else:
-            defines.update(bound_names(node))
-    for node in ast.walk(tree) if b"global" in file.source else ():
+            defines.update(_bound_by(node))
+    for node in ast.walk(tree) if b"global " in file.source or b":=" in file.source else ():
         if isinstance(node, ast.Global):
             defines.update(node.names)
+        elif isinstance(node, ast.NamedExpr):
+            defines.add(node.target.id)
     return {
         "defines": sorted(defines),
         "open": "__getattr__" in defines or _OPEN.search(file.text) is not None,
         "stars": stars,
         "imports": list(_imports(tree, UNSURE if "sys.path" in file.text else SURE)),
-        "dag": b"airflow" in file.source and _makes_dag(tree),
+        "dag": b"airflow" in file.source and _makes_dag(executed),
     }
 
 
+def _blocks(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements that stand directly in another one; expressions are left out."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        yield from getattr(node, name, ())
+
+
 def _executed(tree: ast.Module) -> Iterator[ast.AST]:
-    """What happens in the module's own scope when it is imported, functions and classes as such included."""
+    """The statements of the module's own scope, which run when it is imported, and the handlers and cases among them."""
     stack: list[ast.AST] = list(reversed(tree.body))
     while stack:
         node = stack.pop()
         yield node
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            stack += node.decorator_list
-        elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            stack += ast.iter_child_nodes(node)
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            stack += _blocks(node)
+
+
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Assign(targets=targets):
+            targeted: list[ast.AST] = list(targets)
+        case ast.AnnAssign(target=target) | ast.AugAssign(target=target) | ast.For(target=target):
+            targeted = [target]
+        case ast.With(items=items) | ast.AsyncWith(items=items):
+            targeted = [one.optional_vars for one in items if one.optional_vars]
+        case ast.match_case(pattern=pattern):
+            targeted = [pattern]
+        case _:
+            name = getattr(node, "name", None)  # also that of a `type` statement
+            if isinstance(name, ast.Name):
+                yield name.id
+            yield from bound_names(node)
+            return
+    for one in targeted:
+        for inner in ast.walk(one):
+            yield from bound_names(inner)
 
 
 def _imports(tree: ast.Module, sure: int) -> Iterator[list[Any]]:
@@ -98,7 +126,7 @@ def _imports(tree: ast.Module, sure: int) -> Iterator[list[Any]]:
             if node.level or module.partition(".")[0] not in VENDORS:
                 names = [one.name for one in node.names if one.name != "*"]
                 yield [node.level, module, names, node.lineno, node.end_lineno or node.lineno, unsure]
-        elif isinstance(node, ast.stmt | ast.Module | ast.ExceptHandler | ast.match_case):
+        else:
             if isinstance(node, ast.If):
                 if _names(node.test) & {"TYPE_CHECKING", "MYPY"}:
                     stack += [(child, unsure) for child in node.orelse]
@@ -108,7 +136,7 @@ def _imports(tree: ast.Module, sure: int) -> Iterator[list[Any]]:
                 unsure = UNSURE
             if _is_guard(node) or _is_elsewhere(node):
                 continue
-            stack += [(child, unsure) for child in ast.iter_child_nodes(node)]
+            stack += [(child, unsure) for child in _blocks(node)]
 
 
 def _names(node: ast.AST) -> set[str]:
@@ -135,17 +163,23 @@ def _is_elsewhere(node: ast.AST) -> bool:
     )
 
 
-def _makes_dag(tree: ast.Module) -> bool:
+def _makes_dag(executed: Sequence[ast.AST]) -> bool:
     made: set[str] = set()
-    for node in _executed(tree):
+    for node in executed:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow"):
             made.update(one.asname or one.name for one in node.names if one.name in ("DAG", "dag"))
-    for node in _executed(tree):
+    for node in executed:
+        calls: list[ast.AST] = []
         if isinstance(node, ast.FunctionDef):
             if any(_names(one) & made for one in node.decorator_list):
                 return True
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr
-            if name in made or (name == "DAG" and isinstance(node.func, ast.Attribute)):
-                return True
+        elif isinstance(node, ast.With):
+            calls = [one.context_expr for one in node.items]
+        elif isinstance(node, ast.Assign | ast.Expr):
+            calls = [node.value]
+        for call in calls:
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name | ast.Attribute):
+                name = call.func.id if isinstance(call.func, ast.Name) else call.func.attr
+                if name in made or (name == "DAG" and isinstance(call.func, ast.Attribute)):
+                    return True
     return False

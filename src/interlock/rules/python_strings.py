@@ -16,11 +16,13 @@ _WORD = re.compile(r"[\w.\-:@*%$#]+")
 _JOINERS = tuple(" \t\n\r,;:.-_/\\|=&?+([{<>'\"")
 _STARTERS = tuple(" \t\n\r,;:.-/\\|=&?+)]}<>'\"")
 _OPTIONS = re.compile(r"(?:\w*kwargs|kw|\w*_args|args|\w*options|\w*params)")
+# Most files have neither: a line that ends with a quote before one that begins with one, and a power or `a *b`.
+_LIKELY = re.compile(r"""["'][ \t]*(?:\#[^\n]*)?\r?\n\s*[rR]?["']|[\w)\]}"']\s*\*\*\s*[\w{]|[\w)\]}"']\s+\*\w""")
 
 
 def missing_commas(file: SourceFile) -> Iterator[Finding]:
     """ILK-PY006 and ILK-PY007."""
-    if file.tree is None:
+    if _LIKELY.search(file.text) is None or file.tree is None:
         return
     stack: list[tuple[ast.AST, frozenset[str], frozenset[str]]] = [(file.tree, frozenset(), frozenset())]
     while stack:

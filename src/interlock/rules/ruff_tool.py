@@ -53,11 +53,10 @@ def _diagnostics(sources: tuple[tuple[str, bytes], ...]) -> tuple[Diagnostic, ..
     with tempfile.TemporaryDirectory(prefix="interlock-ruff-") as folder:
         paths: dict[str, str] = {}
         for number, (path, source) in enumerate(sources):
-            # A folder of its own for each: names stay (`__init__.py` has meaning), and excluded ones do not arise.
-            copy = Path(folder) / str(number) / path.rpartition("/")[2]
-            copy.parent.mkdir()
-            copy.write_bytes(source)
-            paths[str(number)] = path
+            # By number: names of folders would let ruff leave some out.
+            name = f"{number}.py"
+            (Path(folder) / name).write_bytes(source)
+            paths[name] = path
         told = _run(Path(folder), list(paths))
     return tuple(_diagnostic(one, paths) for one in told)
 
@@ -84,6 +83,6 @@ def _diagnostic(told: Mapping[str, object], paths: Mapping[str, str]) -> Diagnos
     start, end = told["location"], told["end_location"]
     assert isinstance(start, dict) and isinstance(end, dict)
     return Diagnostic(
-        paths[Path(str(told["filename"])).parent.name], str(told["code"] or "invalid-syntax"),
+        paths[Path(str(told["filename"])).name], str(told["code"] or "invalid-syntax"),
         start["row"], end["row"], start["column"], end["column"], str(told["message"]),
     )  # fmt: skip
