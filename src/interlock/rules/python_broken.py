@@ -9,7 +9,16 @@ from difflib import get_close_matches
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
-from interlock.rules.python_places import bound_names, byte_lines, is_aside, is_main_guard, is_notebook, is_run, is_template, weight
+from interlock.rules.python_places import (
+    bound_names,
+    byte_lines,
+    is_aside,
+    is_main_guard,
+    is_notebook,
+    is_run,
+    is_template,
+    weight,
+)
 from interlock.rules.ruff_tool import SYNTAX, Diagnostic, diagnostics
 
 # Names that a notebook, a shell, a profiler or a documentation tool puts there before the file is run.
@@ -22,7 +31,7 @@ _NOTEBOOK = re.compile(r"^# (?:Databricks notebook|MAGIC|COMMAND)|\bdbutils\b|ge
 _PYTHON_2 = frozenset("unicode xrange basestring long raw_input reduce file cmp execfile reload unichr buffer".split())
 _DYNAMIC = re.compile(
     r"\bexec(?:file)?\s*\(|(?:globals|locals|vars)\(\)\s*(?:\.update|\[)|\bbuiltins\b|__builtin|%run|"
-    r"gettext\.install|_getframe|runpy|undefined-variable|flake8[:=]\s*noqa"
+    r"gettext\.install|sys\.modules|\b_convert_\(|global_enum|_getframe|runpy|undefined-variable|flake8[:=]\s*noqa"
 )
 _IS_PYTHON_2 = re.compile(
     r"^\s*print\s+[\"'%\w]|^\s*except\s+[\w., ()]+,\s*\w+\s*:|^\s*raise\s+\w+\s*,|^\s*exec\s+[\"'\w]|"

@@ -289,7 +289,7 @@ class _Check:
         remedy = f"Name '{near[0]}'." if near else f"Define '{name}' in {path}, or take out what imports it."
         return Finding(
             "ILK-PY004", self._severity(one, sure), Place(one.path, one.line, one.end_line),
-            f"the module '{module}' has no '{name}', which is imported from it", remedy,
+            f"{path if one.level else repr(module)} has no '{name}', which is imported from it", remedy,
             detail=f"The module is {path}.", cause=f"name:{path}:{name}",
         )  # fmt: skip
 

@@ -15,25 +15,28 @@ class Modules:
     """``files`` and ``folders``: by slashed name (``helpers/dates``), what it may mean wherever a path may begin.
 
     A name counts as existing when any folder of the project could make it so: scripts change ``sys.path``, images copy
-    folders, and nobody tells. ``stems``: the same of files, from the root.
+    folders, and nobody tells. ``stems``: the same of files, from the root. ``data``: folders without any module.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
     folders: dict[str, list[str]] = field(default_factory=dict)
     stems: dict[str, str] = field(default_factory=dict)
+    data: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, paths: Sequence[str]) -> "Modules":
         """The modules among these files."""
         self = cls()
         seen: set[str] = set()
+        others: set[str] = set()
         for path in paths:
             folder, _, name = path.rpartition("/")
             if not name.endswith((".py", *_BINARY)):
+                others.add(folder)
                 continue
             last = name.partition(".")[0]
             stem = folder if last == "__init__" else f"{folder}/{last}".lstrip("/")
-            if stem and (name.endswith(".py") or stem not in self.stems):
+            if name.endswith(".py") or stem not in self.stems:
                 self.stems[stem] = path
             for ending in _endings(stem):
                 self.files.setdefault(ending, []).append(path)
@@ -42,15 +45,17 @@ class Modules:
                 for ending in _endings(folder):
                     self.folders.setdefault(ending, []).append(folder)
                 folder = folder.rpartition("/")[0]
+        for folder in others - seen:
+            self.data.update(_endings(folder))
         return self
 
     def exists(self, name: str) -> bool:
         """Whether a slashed name is a module or a folder with modules, from anywhere."""
-        return name in self.files or name in self.folders
+        return name in self.files or name in self.folders or name in self.data
 
     def exactly(self, stem: str) -> bool:
         """Whether a path from the root is a module or a folder with modules."""
-        return stem in self.stems or stem in self.folders.get(stem, ())
+        return stem in self.stems or stem in self.folders.get(stem, ()) or stem in self.data
 
     def roots(self, top: str) -> Iterator[tuple[str, bool]]:
         """The folders from which ``top`` can be imported ("" is the project's), and whether it is a whole package."""

@@ -16,6 +16,7 @@ _WORD = re.compile(r"[\w.\-:@*%$#]+")
 _JOINERS = tuple(" \t\n\r,;:.-_/\\|=&?+([{<>'\"")
 _STARTERS = tuple(" \t\n\r,;:.-/\\|=&?+)]}<>'\"")
 _OPTIONS = re.compile(r"(?:\w*kwargs|kw|\w*_args|args|\w*options|\w*params)")
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Load, ast.Store, ast.alias, ast.arg})
 # Most files have neither: a line that ends with a quote before one that begins with one, and a power or `a *b`.
 _LIKELY = re.compile(r"""["'][ \t]*(?:\#[^\n]*)?\r?\n\s*[rR]?["']|[\w)\]}"']\s*\*\*\s*[\w{]|[\w)\]}"']\s+\*\w""")
 
@@ -36,7 +37,10 @@ def missing_commas(file: SourceFile) -> Iterator[Finding]:
         elif isinstance(node, ast.Call):
             yield from _joined(file, node.args, True)
             yield from _powers(file, node, many, named)
-        stack += [(child, many, named) for child in ast.iter_child_nodes(node)]
+        for value in node.__dict__.values():
+            for child in value if value.__class__ is list else (value,):
+                if isinstance(child, ast.AST) and child.__class__ not in _LEAVES:
+                    stack.append((child, many, named))
 
 
 def _joined(file: SourceFile, elements: Sequence[ast.expr], few_is_normal: bool) -> Iterator[Finding]:
