@@ -9,6 +9,7 @@ from difflib import get_close_matches
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
+from interlock.rules.python_names import GIVEN, GIVEN_IN_NOTEBOOKS, IMPORTS, PYTHON_2
 from interlock.rules.python_places import (
     bound_names,
     byte_lines,
@@ -21,14 +22,7 @@ from interlock.rules.python_places import (
 )
 from interlock.rules.ruff_tool import SYNTAX, Diagnostic, diagnostics
 
-# Names that a notebook, a shell, a profiler or a documentation tool puts there before the file is run.
-_GIVEN = frozenset(
-    "spark sc sqlContext sqlCtx glueContext dbutils display displayHTML get_ipython get_config _ reveal_type "
-    "__IPYTHON__ __builtins__ __path__ WindowsError".split()
-)
-_GIVEN_IN_NOTEBOOKS = frozenset("sql table udf getArgument In Out dlt".split())
 _NOTEBOOK = re.compile(r"^# (?:Databricks notebook|MAGIC|COMMAND)|\bdbutils\b|get_ipython", re.MULTILINE)
-_PYTHON_2 = frozenset("unicode xrange basestring long raw_input reduce file cmp execfile reload unichr buffer".split())
 _DYNAMIC = re.compile(
     r"\bexec(?:file)?\s*\(|(?:globals|locals|vars)\(\)\s*(?:\.update|\[)|\bbuiltins\b|__builtin|%run|"
     r"gettext\.install|sys\.modules|\b_convert_\(|global_enum|_getframe|runpy|undefined-variable|flake8[:=]\s*noqa"
@@ -38,14 +32,6 @@ _IS_PYTHON_2 = re.compile(
     r"\bur[\"']",
     re.MULTILINE,
 )
-_IMPORTS = {
-    "DAG": "from airflow import DAG", "F": "from pyspark.sql import functions as F", "T": "from pyspark.sql import "
-    "types as T", "datetime": "from datetime import datetime", "timedelta": "from datetime import timedelta",
-    "np": "import numpy as np", "pd": "import pandas as pd", "Any": "from typing import Any",
-    "Path": "from pathlib import Path", "dedent": "from textwrap import dedent",
-    "SparkSession": "from pyspark.sql import SparkSession", "partial": "from functools import partial",
-    **{name: f"import {name}" for name in "os sys re json time math logging pendulum boto3 requests yaml csv".split()},
-}  # fmt: skip
 
 
 def broken(files: Sequence[SourceFile]) -> Iterator[Finding]:
@@ -99,7 +85,7 @@ def _undefined(file: SourceFile, tree: ast.Module, told: Sequence[Diagnostic]) -
     if uses.template:
         return
     lines = byte_lines(file.source)
-    given = _GIVEN | _GIVEN_IN_NOTEBOOKS if _NOTEBOOK.search(file.text) else _GIVEN
+    given = GIVEN | GIVEN_IN_NOTEBOOKS if _NOTEBOOK.search(file.text) else GIVEN
     seen: set[str] = set()
     for one in told:
         match = re.search(r"`([^`]+)`", one.message)
@@ -112,7 +98,7 @@ def _undefined(file: SourceFile, tree: ast.Module, told: Sequence[Diagnostic]) -
             continue
         seen.add(name)
         severity = weight(file.path, file.layout)
-        if name in _PYTHON_2 or use.main:
+        if name in PYTHON_2 or use.main:
             severity = Severity.WARNING
         yield file.finding(
             "ILK-PY002", one.line, f"the name '{name}' is not defined", _remedy(name, uses.bound), severity=severity,
@@ -121,8 +107,8 @@ def _undefined(file: SourceFile, tree: ast.Module, told: Sequence[Diagnostic]) -
 
 
 def _remedy(name: str, bound: set[str]) -> str:
-    if name in _IMPORTS and name not in bound:
-        return f"Import it: {_IMPORTS[name]}"
+    if name in IMPORTS and name not in bound:
+        return f"Import it: {IMPORTS[name]}"
     near = get_close_matches(name, sorted(bound | set(dir(builtins))), n=1, cutoff=0.7)
     if near and near[0] == name:
         return f"Move what defines '{name}' to where this use can see it, and above it."

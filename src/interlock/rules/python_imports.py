@@ -2,37 +2,12 @@
 
 import ast
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from interlock.rules.files import SourceFile
+from interlock.rules.python_names import VENDORS
 from interlock.rules.python_places import bound_names, is_main_guard
-
-# Names of packages from elsewhere. A folder of that name in a project does not say where an import comes from: a file
-# hubspot.py in a DAG folder is the DAG, `from hubspot import Client` is the vendor's.
-VENDORS = frozenset(
-    (
-        "airbyte airbyte_api airflow alembic altair amplitude anthropic apache_beam asana astro astronomer atlassian "
-        "attr attrs aws_cdk aws_lambda_powertools awswrangler azure bigquery boto boto3 botocore bs4 cassandra celery "
-        "chispa click clickhouse_connect clickhouse_driver cloudpickle confluent_kafka connexion cosmos croniter "
-        "cryptography cx_Oracle dagster dask databricks datadog datahub dateutil dbt debezium delta deltalake distributed "
-        "django dlt docker dotenv duckdb elasticsearch elementary facebook_business faker fastapi fastavro feast fivetran "
-        "flask flask_appbuilder flink fsspec gcsfs geopandas git github gitlab google googleapiclient graphene "
-        "graphframes great_expectations grpc gspread hdfs hive hubspot hudi iceberg influxdb intercom ibis jinja2 jira jwt "
-        "kafka keras klaviyo kubernetes kubernetes_asyncio ldap3 lightgbm looker looker_sdk mailchimp marketo "
-        "marquez matplotlib metaflow minio mlflow mock moto mysql MySQLdb neo4j netsuite networkx newrelic nltk notion "
-        "numpy odps okta openai openlineage openpyxl opensearchpy opentelemetry oracledb oss2 pagerduty pandas pandera "
-        "papermill paramiko pendulum petl pinotdb pip pkg_resources plotly polars prefect presto prestodb prometheus_client "
-        "protobuf psutil psycopg psycopg2 pyarrow pydantic pydeequ pydruid pyflink pyhive pymongo pymssql pymysql pyodbc "
-        "pyspark pysftp pytest quickbooks rasterio ray recurly redis redshift_connector requests rich ruamel s3fs sagemaker "
-        "salesforce scipy scrapy sedona segment selenium sendgrid sentry_sdk setuptools sftp shapely shopify "
-        "simple_salesforce singer six sklearn slack slack_sdk snowflake soda spacy spark sparkmagic splunklib sqlalchemy "
-        "sqlfluff sqlglot sqlmesh square ssh statsd statsmodels streamlit stripe structlog superset tableau "
-        "tableauserverclient teradata teradatasql tensorflow tenacity terraform thrift toml torch tqdm transformers trino "
-        "twilio twitter typer unittest uvicorn vault vertica vertica_python xgboost xero yaml zendesk zenpy zeep"
-    ).split()
-) | frozenset(sys.stdlib_module_names)
 
 _OPEN = re.compile(
     r"\bglobals\s*\(|\bvars\(\)|\blocals\s*\(|\bexec\s*\(|sys\.modules|__path__|extend_path|declare_namespace|"
@@ -45,8 +20,11 @@ SURE, UNSURE = 0, 1
 
 
 def module_facts(file: SourceFile) -> dict[str, Any] | None:
-    """``defines``: what can be imported; ``open``: whether there may be more; ``stars``: modules whose names are its own
-    too; ``imports``: [level, module, names, line, last line, sure or not]; ``dag``: whether importing it makes a DAG.
+    """What this module is to others, and what it wants of them.
+
+    ``defines``: what can be imported; ``open``: whether there may be more; ``stars``: [level, module] of those whose
+    names are its own too; ``imports``: [level, module, names, line, last line, sure or not]; ``dag``: whether importing
+    it makes a DAG.
 
     Guarded imports are left out (``try`` with ImportError, TYPE_CHECKING), and so are those of packages from elsewhere.
     None where there is no syntax tree.
@@ -83,7 +61,7 @@ def _blocks(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _executed(tree: ast.Module) -> Iterator[ast.AST]:
-    """The statements of the module's own scope, which run when it is imported, and the handlers and cases among them."""
+    """The statements of the module's own scope, which run when it is imported, with handlers and cases."""
     stack: list[ast.AST] = list(reversed(tree.body))
     while stack:
         node = stack.pop()

@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatch
-from typing import Any
+from functools import cached_property
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.inspection import Inspection
-from interlock.rules.python_imports import SURE, VENDORS
-from interlock.rules.python_modules import FACTS, Modules, Project, package_of
+from interlock.rules.python_around import ignored_by_airflow, ignored_by_git, required
+from interlock.rules.python_imports import SURE
+from interlock.rules.python_modules import FACTS, Project, package_of
+from interlock.rules.python_names import VENDORS
 from interlock.rules.python_places import is_aside
 
 # Made by a build, a code generator or each developer, and not committed.
@@ -64,7 +66,7 @@ class _Check:
         self.project = Project.of(inspection)
         self.modules = self.project.modules
         self.inspection = inspection
-        self.vendors = VENDORS | _required(inspection)
+        self.vendors = VENDORS | required(inspection)
         self.imports = imports
         self._base: Project | None = None
         # Packages of which at least one import is known to mean this project's.
@@ -98,21 +100,7 @@ class _Check:
             not other.level and other.module == stem and self.inspection.layout.dag_folder(other.path) == folder
             for other in self.imports
         )
-        return (bool(told["dag"]) or helper) and not self._ignored(one.path)
-
-    def _ignored(self, path: str) -> bool:
-        folder = path.rpartition("/")[0]
-        while True:
-            ignore = f"{folder}/.airflowignore".lstrip("/")
-            if self.inspection.exists(ignore):
-                inner = path[len(folder) :].lstrip("/")
-                text = self.inspection.read(ignore).decode("utf-8", "replace")
-                for line in filter(None, (one.partition("#")[0].strip() for one in text.splitlines())):
-                    if _matches(line, inner):
-                        return True
-            if not folder:
-                return False
-            folder = folder.rpartition("/")[0]
+        return (bool(told["dag"]) or helper) and not ignored_by_airflow(self.inspection, one.path)
 
     def relative(self, one: _Import) -> Finding:
         written = "." * one.level + one.module
@@ -201,8 +189,9 @@ class _Check:
         roots = [
             (root, whole)
             for root, whole in self.modules.roots(one.top)
-            if self.project.is_root(root, one.path) and f"{root}/{one.top}".strip("/") in self.modules.folders.get(one.top, ())
-        ]  # fmt: skip
+            if self.project.is_root(root, one.path)
+            and f"{root}/{one.top}".strip("/") in self.modules.folders.get(one.top, ())
+        ]
         if not roots and not gone:
             return
         whole = any(
@@ -235,23 +224,11 @@ class _Check:
     def _hidden(self, slashed: str) -> bool:
         """Whether .gitignore names a module, so that it may be there on the machines where it runs."""
         name = slashed.rpartition("/")[2]
-        for ignored in self._gitignored:
-            if fnmatch(f"{name}.py", ignored) or fnmatch(name, ignored):
-                return True
-        return False
+        return any(fnmatch(f"{name}.py", ignored) or fnmatch(name, ignored) for ignored in self._gitignored)
 
-    @property
+    @cached_property
     def _gitignored(self) -> list[str]:
-        if not hasattr(self, "_ignored_names"):
-            text = b""
-            for path in self.inspection.paths:
-                if path.rpartition("/")[2] == ".gitignore":
-                    text += self.inspection.read(path) + b"\n"
-            lines = (one.strip() for one in text.decode("utf-8", "replace").splitlines())
-            self._ignored_names = [
-                one.rstrip("/").rpartition("/")[2] for one in lines if one and one[0] not in "#!" and one.strip("*/.")
-            ]
-        return self._ignored_names
+        return ignored_by_git(self.inspection)
 
     def _near(self, slashed: str, cutoff: float) -> list[str]:
         """Modules with a similar name, the nearest first: in the same package, or of the same name elsewhere in it."""
@@ -294,34 +271,5 @@ class _Check:
         )  # fmt: skip
 
 
-def _matches(line: str, inner: str) -> bool:
-    """As a regular expression and as a glob: either may be set, and both mean that the file is left out."""
-    try:
-        if re.search(line, inner):
-            return True
-    except re.error:
-        pass
-    return fnmatch(inner, f"*{line.strip('/')}*")
-
-
 def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
-
-
-def _required(inspection: Inspection) -> frozenset[str]:
-    """The names of required packages as they are imported, near enough."""
-    names: set[str] = set()
-    for told in inspection.of("requirements").values():
-        names.update(told)
-    return frozenset(names)
-
-
-def requirements_of(path_text: Any) -> list[str] | None:
-    """The packages that a requirements file names."""
-    found = set()
-    for line in path_text.lines:
-        match = re.match(r"\s*([A-Za-z][\w.\-]*)\s*(?:\[[^\]]*\])?\s*(?:[=<>~!;@#].*)?$", line)
-        if match:
-            name = re.sub(r"[.\-]", "_", match[1].lower())
-            found.update((name, name.removeprefix("python_"), name.removeprefix("py"), name.removesuffix("_python")))
-    return sorted(found) or None

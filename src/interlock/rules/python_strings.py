@@ -5,6 +5,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
@@ -66,7 +67,7 @@ def _joined(file: SourceFile, elements: Sequence[ast.expr], few_is_normal: bool)
 
 
 def _by_mistake(node: ast.Constant, parts: Sequence[str]) -> bool:
-    for first, second in zip(parts, parts[1:], strict=False):
+    for first, second in pairwise(parts):
         if not first or not second or first.endswith(_JOINERS) or second.startswith(_STARTERS):
             return False
     return node.col_offset + len(str(node.value)) <= _FITS and not any("\n" in one for one in parts)

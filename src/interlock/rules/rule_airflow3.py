@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
-from interlock.rules.rule import BatchCheck, Family, Rule
 from interlock.rules.ruff_tool import diagnostics
+from interlock.rules.rule import BatchCheck, Family, Rule
 
 _RULES = {
     "AIR002": Rule(

@@ -1,13 +1,14 @@
 """Rules about Python itself: files that do not compile, names and modules that do not exist, commas that are missing.
 
-They hold for DAGs, Spark scripts and whatever these import. What is likely but not certain is a warning: code that other
-code writes, names that a notebook supplies, packages of which a part lies in another repository.
+They hold for DAGs, Spark scripts and whatever these import. What is likely but not certain is a warning: code that
+other code writes, names that a notebook supplies, packages of which a part lies in another repository.
 """
 
 from interlock.model.findings import Severity
+from interlock.rules.python_around import REQUIREMENTS, requirements_of
 from interlock.rules.python_broken import broken
 from interlock.rules.python_imports import module_facts
-from interlock.rules.python_missing import missing, requirements_of
+from interlock.rules.python_missing import missing
 from interlock.rules.python_modules import FACTS
 from interlock.rules.python_strings import missing_commas
 from interlock.rules.rule import BatchCheck, Family, FileCheck, FileFacts, Rule
@@ -29,7 +30,7 @@ FAMILY = Family(
     file_checks=(FileCheck(_PYTHON, missing_commas),),
     facts=(
         FileFacts(FACTS, _PYTHON, module_facts),
-        FileFacts("requirements", _REQUIREMENTS, requirements_of),
+        FileFacts(REQUIREMENTS, _REQUIREMENTS, requirements_of),
     ),
     batch_checks=(BatchCheck(_PYTHON, broken),),
     project_checks=(missing,),
