@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from ruff import find_ruff_bin  # type: ignore[import-untyped]
 
@@ -29,15 +30,15 @@ _SECONDS = 300
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """What ruff says of a range; lines and columns count from 1, ``end_column`` is the first one behind it."""
+    """What ruff says of a range; lines and columns count from 1. ``advice``: what it would put there, where it knows."""
 
     path: str
     code: str
     line: int
     end_line: int
     column: int
-    end_column: int
     message: str
+    advice: str
 
 
 def diagnostics(files: Sequence[SourceFile]) -> tuple[Diagnostic, ...]:
@@ -61,7 +62,7 @@ def _diagnostics(sources: tuple[tuple[str, bytes], ...]) -> tuple[Diagnostic, ..
     return tuple(_diagnostic(one, paths) for one in told)
 
 
-def _run(folder: Path, names: list[str]) -> list[Mapping[str, object]]:
+def _run(folder: Path, names: list[str]) -> list[Mapping[str, Any]]:
     try:
         ended = subprocess.run(
             [find_ruff_bin(), *_OPTIONS, *names], cwd=folder, capture_output=True, check=False, timeout=_SECONDS
@@ -79,10 +80,9 @@ def _run(folder: Path, names: list[str]) -> list[Mapping[str, object]]:
     return _run(folder, names[:half]) + _run(folder, names[half:])
 
 
-def _diagnostic(told: Mapping[str, object], paths: Mapping[str, str]) -> Diagnostic:
-    start, end = told["location"], told["end_location"]
-    assert isinstance(start, dict) and isinstance(end, dict)
+def _diagnostic(told: Mapping[str, Any], paths: Mapping[str, str]) -> Diagnostic:
+    start, end, fix = told["location"], told["end_location"], told.get("fix") or {}
     return Diagnostic(
-        paths[Path(str(told["filename"])).name], str(told["code"] or "invalid-syntax"),
-        start["row"], end["row"], start["column"], end["column"], str(told["message"]),
+        paths[Path(told["filename"]).name], told["code"] or "invalid-syntax", start["row"], end["row"], start["column"],
+        told["message"], fix.get("message") or "",
     )  # fmt: skip

@@ -31,21 +31,36 @@ _RULES = {
 }  # fmt: skip
 
 
+_REMEDIES = {
+    "ILK-AR002": "Give it schedule=None, or the schedule that it runs on.",
+    "ILK-AR303": "Pass its arguments by name.",
+}
+
+
 def readiness(files: Sequence[SourceFile]) -> Iterator[Finding]:
-    """ILK-AR002 to ILK-AR312, in files that import Airflow."""
+    """ILK-AR002 to ILK-AR312 in files that import Airflow; each thing once a file."""
     meant = {file.path: file for file in files if b"airflow" in file.source}
+    seen: set[tuple[str, str, str]] = set()
     for one in diagnostics(files):
         rule = _RULES.get(one.code)
-        if rule is None or one.path not in meant:
+        if rule is None or one.path not in meant or (one.path, one.code, one.message) in seen:
             continue
-        message, _, advice = one.message.partition("\n")
-        what = re.sub(r"\s+", " ", message).replace("`", "'").rstrip(".;: ")
-        remedy = re.sub(r"\s+", " ", advice).strip().replace("`", "'")
+        seen.add((one.path, one.code, one.message))
+        remedy = one.advice.replace("`", "'").strip() or _REMEDIES.get(rule.id, "")
         yield meant[one.path].finding(
-            rule.id, one.line, what[:1].lower() + what[1:] if what[:2].istitle() else what,
-            remedy or "See the upgrade notes of Airflow 3 for what takes its place.",
-            severity=rule.severity, end_line=one.end_line, column=one.column,
+            rule.id, one.line, _summary(rule.id, one.message), remedy or "The upgrade notes of Airflow 3 name what takes "
+            "its place.", severity=rule.severity, end_line=one.end_line, column=one.column,
         )  # fmt: skip
+
+
+def _summary(rule: str, message: str) -> str:
+    """What ruff says, in one line; of what still works it also says that it is removed."""
+    name = re.match(r"`([^`]+)`", message)
+    if rule == "ILK-AR002":
+        return "the DAG has no schedule: Airflow 2 runs it daily, Airflow 3 never"
+    if rule == "ILK-AR311" and name:
+        return f"'{name[1]}' is deprecated in Airflow 3"
+    return re.sub(r"\s+", " ", message.partition(";")[0]).replace("`", "'").rstrip(".;: ")
 
 
 FAMILY = Family("airflow 3", tuple(_RULES.values()), batch_checks=(BatchCheck(("*.py",), readiness),))
