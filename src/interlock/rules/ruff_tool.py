@@ -30,7 +30,7 @@ _SECONDS = 300
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """What ruff says of a range; lines and columns count from 1. ``advice``: what it would put there, where it knows."""
+    """What ruff says of a range; lines and columns count from 1. ``advice``: what it would write there."""
 
     path: str
     code: str

@@ -31,6 +31,7 @@ _RULES = {
 }  # fmt: skip
 
 
+_LOOK = "The upgrade notes of Airflow 3 name what takes its place."
 _REMEDIES = {
     "ILK-AR002": "Give it schedule=None, or the schedule that it runs on.",
     "ILK-AR303": "Pass its arguments by name.",
@@ -46,10 +47,10 @@ def readiness(files: Sequence[SourceFile]) -> Iterator[Finding]:
         if rule is None or one.path not in meant or (one.path, one.code, one.message) in seen:
             continue
         seen.add((one.path, one.code, one.message))
-        remedy = one.advice.replace("`", "'").strip() or _REMEDIES.get(rule.id, "")
+        remedy = one.advice.replace("`", "'").strip() or _REMEDIES.get(rule.id, _LOOK)
         yield meant[one.path].finding(
-            rule.id, one.line, _summary(rule.id, one.message), remedy or "The upgrade notes of Airflow 3 name what takes "
-            "its place.", severity=rule.severity, end_line=one.end_line, column=one.column,
+            rule.id, one.line, _summary(rule.id, one.message), remedy, severity=rule.severity, end_line=one.end_line,
+            column=one.column,
         )  # fmt: skip
 
 
