@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,6 +154,8 @@ class _Check:
                 branch = _spoken(kind[answers.index(True)])
                 what = f"the default of '{name}' ({told}) fits the union's branch {branch}, but not the first, {first}"
                 remedy = f"Write {branch} first in the union: Avro before 1.12 takes a default for the first branch."
+                if default == "null" and "null" in kind:
+                    remedy = _NULL_REMEDY
                 self.found.append(Mistake((*path, "default"), what, remedy, True, certain=False))
                 return
             what = f"the default of '{name}' ({told}) fits no branch of its union"
@@ -163,7 +165,7 @@ class _Check:
             return
         branches = kind if isinstance(kind, list) else [kind]
         if default == "null" and "null" in branches:
-            remedy = 'Write "default": null, without quotes.'
+            remedy = _NULL_REMEDY
         elif default is None:
             remedy = 'Remove the default, or make the field nullable: "type": ["null", ...].'
         else:
@@ -217,6 +219,7 @@ class _Check:
         return _all(answers)
 
 
+_NULL_REMEDY = 'Write "default": null, without quotes.'
 _NAME_REMEDY = "Use letters, digits and underscores, and begin with a letter or an underscore."
 
 
@@ -231,7 +234,7 @@ def _fits_primitive(value: Any, kind: str) -> bool | None:
         return False
     if kind in ("float", "double"):
         # Avro's Java parser turns a text into a number here.
-        return True if isinstance(value, (int, float)) or _is_number(value) else False
+        return isinstance(value, (int, float)) or _is_number(value)
     if isinstance(value, float):
         return None if value.is_integer() else False
     first, last = _RANGES[kind]

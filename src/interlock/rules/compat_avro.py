@@ -54,8 +54,8 @@ def parsed(data: Any) -> Any:
             schema = avro.schema.make_avsc_object(data, names, validate_enum_symbols=False, validate_names=False)
         for named in names.names.values():
             named.type = "record" if named.type == "error" else named.type
-            aliases = named.props.get("aliases")
-            named.props["aliases"] = [_full(one, named.namespace) for one in aliases or () if isinstance(one, str)]
+            told: Any = named.props.get("aliases") or ()
+            named.props["aliases"] = [_full(one, named.namespace) for one in told if isinstance(one, str)]
     except (AvroException, RecursionError, AttributeError, TypeError, ValueError, KeyError) as refused:
         raise Unreadable(str(refused)) from None
     return schema
@@ -108,7 +108,8 @@ def _full(name: str, space: str | None) -> str:
 def _reads(reader: Any, writer: Any) -> bool:
     from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 
-    result = ReaderWriterCompatibilityChecker().get_compatibility(reader, writer)
+    checker: Any = ReaderWriterCompatibilityChecker  # untyped
+    result = checker().get_compatibility(reader, writer)
     return bool(result.compatibility is SchemaCompatibilityType.compatible)
 
 

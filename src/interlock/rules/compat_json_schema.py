@@ -79,7 +79,13 @@ class _Walk:
         if before.get("not") == {} or after.get("not") == {}:
             if before != after:
                 admits = before.get("not") == {}
-                self._add(path, "nothing is admitted any more" if not admits else "is admitted now", admits, not admits, "type")
+                self._add(
+                    path,
+                    "nothing is admitted any more" if not admits else "is admitted now",
+                    admits,
+                    not admits,
+                    "type",
+                )
             return
         self._keywords(before, after, path)
 
@@ -292,9 +298,8 @@ def _modern(schema: Any) -> dict[str, Any] | None:
         return None
     modern = dict(schema)
     for bound, word in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(modern.get(word), bool):
-            if modern.pop(word) and bound in modern:
-                modern[word] = modern.pop(bound)
+        if isinstance(modern.get(word), bool) and modern.pop(word) and bound in modern:
+            modern[word] = modern.pop(bound)
     if modern.get("nullable") is True and isinstance(modern.get("type"), str):
         modern["type"] = [modern["type"], "null"]
     return modern

@@ -58,14 +58,14 @@ class ProtoFile:
 
 def parsed(text: str) -> ProtoFile | None:
     """A .proto file; None where the parser itself fails on it."""
-    from antlr4.error.ErrorListener import ErrorListener
+    from antlr4.error.ErrorListener import ErrorListener  # type: ignore[import-untyped]
     from proto_schema_parser import ast
     from proto_schema_parser.parser import Parser
 
     found = ProtoFile()
 
     class _Listener(ErrorListener):  # type: ignore[misc]
-        def syntaxError(self, recognizer: Any, symbol: Any, line: int, column: int, msg: str, e: Any) -> None:  # noqa: N802
+        def syntaxError(self, recognizer: Any, symbol: Any, line: int, column: int, msg: str, e: Any) -> None:
             found.problems.append((line, msg))
 
     def listen(part: Any) -> None:

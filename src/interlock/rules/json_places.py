@@ -72,7 +72,9 @@ def _mistake(text: str, wrong: json.JSONDecodeError) -> JsonMistake:
     if wrong.msg.startswith("Expecting ',' delimiter") and before:
         line = text.count("\n", 0, len(before) - 1) + 1
         if not after:
-            return JsonMistake(line, 0, "the text ends too early", "Close what is open: a bracket or a brace is missing.")
+            return JsonMistake(
+                line, 0, "the text ends too early", "Close what is open: a bracket or a brace is missing."
+            )
         if after[0] in '"{[':
             return JsonMistake(line, 0, "a comma is missing between two entries", "Write a comma between the entries.")
     if not after and wrong.msg.startswith("Expecting"):

@@ -134,7 +134,7 @@ def _meant(short: str, full: str, own: list[str], defined: set[str]) -> str:
         logical = "timestamp-millis" if lower in ("timestamp", "datetime") else lower
         return f'Write {{"type": "{base}", "logicalType": "{logical}"}}.'
     if lower in _MEANT and short == lower:
-        return f"Write \"{_MEANT[lower]}\"."
+        return f'Write "{_MEANT[lower]}".'
     if lower in _PRIMITIVES:
         return f'Write "{lower}".'
     near = get_close_matches(short, _PRIMITIVES, n=1, cutoff=0.8) if short == lower and len(short) > 3 else []
@@ -144,7 +144,9 @@ def _meant(short: str, full: str, own: list[str], defined: set[str]) -> str:
     space = full.rpartition(".")[0]
     twins = [one for one in (*own, *sorted(defined)) if one.rpartition(".")[0] == space]
     close = get_close_matches(full, twins, n=1, cutoff=0.93)
-    return f"Write \"{close[0]}\", or define {short}." if close and len(short) > 5 and not _numbered(full, close[0]) else ""
+    return (
+        f'Write "{close[0]}", or define {short}.' if close and len(short) > 5 and not _numbered(full, close[0]) else ""
+    )
 
 
 def _numbered(one: str, other: str) -> bool:

@@ -10,7 +10,9 @@ from interlock.rules.json_places import Path, places
 # Samples of what is wrong, and test data, are meant to be as they are.
 _SAMPLES = {"test", "tests", "testdata", "test-data", "test_data", "fixtures", "resources-test", "__tests__", "vendor",
             "third_party", "node_modules", "target", "build"}  # fmt: skip
-_SAMPLE_NAME = re.compile(r"(?:^|[_.-])(?:invalid|broken|bad|malformed|incorrect|wrong|corrupt|incompatible)", re.I)
+_SAMPLE_NAME = re.compile(
+    r"(?:^|[_.-])(?i:invalid|broken|bad|malformed|incorrect|wrong|corrupt|incompatible)(?:$|[_.\-A-Z0-9])"
+)
 
 
 def is_sample(path: str) -> bool:
