@@ -199,6 +199,8 @@ class _Walk:
 
     def _arrays(self, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> None:
         for word in ("items", "prefixItems"):
+            if word not in old and word not in new:
+                continue
             before, after = old.get(word, True), new.get(word, True)
             if _same(before, after):
                 if isinstance(before, (dict, bool)):
