@@ -128,18 +128,21 @@ def loosened(old: dict[str, list[float]], new: dict[str, list[float]]) -> bool:
     """Whether the bounds of a quality rule admit more than they did."""
     for key, before in old.items():
         after = new.get(key)
-        kind = _BOUNDS[key]
         if after is None:
             # A bound that is told by another key may be as strict.
             if not new:
                 return True
-        elif kind == "lower" and after < before:
-            return True
-        elif kind == "upper" and after > before:
-            return True
-        elif kind == "range" and len(before) == len(after) == 2 and (after[0] < before[0] or after[1] > before[1]):
+        elif _admits_more(_BOUNDS[key], before, after):
             return True
     return False
+
+
+def _admits_more(kind: str, old: list[float], new: list[float]) -> bool:
+    if kind == "lower":
+        return new < old
+    if kind == "upper":
+        return new > old
+    return kind == "range" and len(old) == len(new) == 2 and (new[0] < old[0] or new[1] > old[1])
 
 
 def dbt_models(file: SourceFile) -> dict[str, Any] | None:

@@ -83,11 +83,12 @@ def _columns(kwargs: Mapping[str, Any]) -> str:
     return ", ".join([*names, *(one for one in listed if isinstance(one, str))] if isinstance(listed, list) else names)
 
 
-def _bounds(kwargs: Mapping[str, Any]) -> dict[str, float]:
+def _bounds(kwargs: Mapping[str, Any]) -> dict[str, float | None]:
+    """Bounds that are told; None where one is no number, but a day or a parameter."""
     return {
-        key: kwargs[key]
+        key: kwargs[key] if isinstance(kwargs[key], (int, float)) and not isinstance(kwargs[key], bool) else None
         for key in ("mostly", "min_value", "max_value")
-        if isinstance(kwargs.get(key), (int, float)) and not isinstance(kwargs[key], bool)
+        if kwargs.get(key) is not None
     }
 
 
@@ -189,14 +190,16 @@ def _weaker(path: str, old: list[list[Any]], new: list[list[Any]]) -> Iterator[F
             yield Finding("ILK-CT005", Severity.WARNING, Place(path, twin[3], twin[4]), what, remedy)
 
 
-def _loosened(old: Mapping[str, float], new: Mapping[str, float]) -> list[str]:
+def _loosened(old: Mapping[str, float | None], new: Mapping[str, float | None]) -> list[str]:
     words = []
-    if new.get("mostly", 1) < old.get("mostly", 1):
-        words.append(f"mostly {old.get('mostly', 1)} became {new['mostly']}")
-    if "min_value" in old and new.get("min_value", float("-inf")) < old["min_value"]:
-        words.append("its lower bound fell")
-    if "max_value" in old and new.get("max_value", float("inf")) > old["max_value"]:
-        words.append("its upper bound rose")
+    for key, absent, sign, said in (
+        ("mostly", 1.0, 1, "mostly fell"),
+        ("min_value", float("-inf"), 1, "its lower bound fell"),
+        ("max_value", float("inf"), -1, "its upper bound rose"),
+    ):
+        before, after = old.get(key, absent), new.get(key, absent)
+        if before is not None and after is not None and after * sign < before * sign:
+            words.append(said)
     return words
 
 
