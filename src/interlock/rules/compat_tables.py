@@ -23,7 +23,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """``keys``: primary key or grain. ``partitioned_by`` of a ``layout`` ("hive", "iceberg", or "" where unknown)."""
+    """``keys``: primary key or grain. ``partitioned_by`` of a ``layout`` ("hive", "iceberg", or "" where unknown).
+
+    ``dialect`` is the warehouse's, as sqlglot names it, or "".
+    """
 
     columns: Sequence[Column]
     keys: Sequence[str] = ()
@@ -31,6 +34,7 @@ class Table:
     layout: str = ""
     clustered_by: Sequence[str] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    dialect: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class ColumnType:
 
 
 _FAMILIES: dict[str, tuple[str, int]] = {
-    **dict.fromkeys(("tinyint", "int8", "byte", "byteint"), ("integer", 1)),
+    **dict.fromkeys(("tinyint", "byte", "byteint"), ("integer", 1)),
     **dict.fromkeys(("smallint", "int16", "int2", "short"), ("integer", 2)),
     **dict.fromkeys(("int", "int32", "int4", "mediumint"), ("integer", 4)),
     **dict.fromkeys(("bigint", "int64", "long"), ("integer", 8)),
@@ -70,6 +74,9 @@ _FAMILIES: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("uuid", "uniqueidentifier"), ("uuid", 0)),
     **dict.fromkeys(("json", "jsonb"), ("json", 0)),
 }  # fmt: skip
+# There every integer type is a name of one and the same. (int8 is eight bits in some dialects and bytes in others, so
+# that nothing is said of it.)
+_ONE_INTEGER = ("bigquery", "snowflake", "sqlite")
 _TYPE = re.compile(r"^\s*([A-Za-z_][\w ]*?)\s*(?:\(\s*([\d\s,]*)\s*\))?\s*((?:with|without) (?:local )?time zone)?\s*$")
 _ZONED = ("timestamp_tz", "timestamptz", "timestamp_ltz", "timestamp with time zone")
 
@@ -101,7 +108,7 @@ def changes(old: Table, new: Table) -> list[Change]:
             found.append(Change(before[was].name, what, False, False, kind="renamed"))
     for name, column in after.items():
         if name in before:
-            found += _column(before[name], column)
+            found += _column(before[name], column, new.dialect)
         elif name not in renamed.values():
             found.append(_added(column))
     for name, column in before.items():
@@ -132,9 +139,9 @@ def _added(column: Column) -> Change:
     return Change(column.name, f"column {column.name} was added", True, True, note, "added")
 
 
-def _column(old: Column, new: Column) -> list[Change]:
+def _column(old: Column, new: Column, dialect: str) -> list[Change]:
     found = []
-    if old.type and new.type and (change := _type_change(old, new)) is not None:
+    if old.type and new.type and (change := _type_change(old, new, dialect)) is not None:
         found.append(change)
     if old.nullable is False and new.nullable is True:
         found.append(Change(new.name, f"column {new.name} may be NULL now", True, False, kind="nullable"))
@@ -143,13 +150,15 @@ def _column(old: Column, new: Column) -> list[Change]:
     return found
 
 
-def _type_change(old: Column, new: Column) -> Change | None:
+def _type_change(old: Column, new: Column, dialect: str) -> Change | None:
     if _squeezed(old.type) == _squeezed(new.type):
         return None
     before, after = column_type(old.type), column_type(new.type)
     what = f"column {new.name} became {new.type} instead of {old.type}"
     if before is None or after is None:
         return Change(new.name, what, None, None, "one of the types is not known", "unknown")
+    if dialect in _ONE_INTEGER and before.family == after.family == "integer":
+        return None
     wider = _wider(before, after)
     if before.family == after.family == "decimal":
         return _decimals(before, after, new.name, what)

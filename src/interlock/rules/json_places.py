@@ -75,6 +75,8 @@ def _mistake(text: str, wrong: json.JSONDecodeError) -> JsonMistake:
             return JsonMistake(
                 line, 0, "the text ends too early", "Close what is open: a bracket or a brace is missing."
             )
+        if after[0] in "}]":
+            return JsonMistake(line, 0, "a closing brace or bracket is missing", "Close what is open before it.")
         if after[0] in '"{[':
             return JsonMistake(line, 0, "a comma is missing between two entries", "Write a comma between the entries.")
     if not after and wrong.msg.startswith("Expecting"):

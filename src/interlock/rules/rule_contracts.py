@@ -43,10 +43,10 @@ def check_odcs(inspection: Inspection) -> Iterator[Finding]:
             continue
         old, new = before[path], after[path]
         if old["id"] == new["id"]:
-            yield from _odcs(path, old, new)
+            yield from _odcs(path, old, new, inspection.layout.dialect)
 
 
-def _odcs(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Finding]:
+def _odcs(path: str, old: Mapping[str, Any], new: Mapping[str, Any], dialect: str) -> Iterator[Finding]:
     early = old["status"].lower() in _NOT_PROMISED_YET
     announced = early or _major_raised(old["version"], new["version"])
     broken: list[str] = []
@@ -61,7 +61,7 @@ def _odcs(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator
             place = Place(path, new["line"], new["line"])
             yield Finding("ILK-CT001", severity, place, what, remedy, cause=cause)
             continue
-        for change, line, end in _differences(table, other):
+        for change, line, end in _differences(table, other, dialect):
             severity = Severity.ERROR if change.kind in _BREAKING else Severity.WARNING
             broken += [f"{name}.{change.path}"] if severity is Severity.ERROR else []
             what = f"the contract for {name} breaks its readers: {change.what}"
@@ -79,11 +79,15 @@ def _odcs(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator
         yield from _quality(path, old, new)
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[tuple[Change, int, int]]:
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], dialect: str) -> Iterator[tuple[Change, int, int]]:
     """Breaking and doubtful changes between two tables of contracts, each with its place in the new one."""
     types = _types(old["columns"], new["columns"])
     tables = [
-        Table([Column(one[0], types[one[0]][side], one[4], True) for one in table["columns"]], _keys(table))
+        Table(
+            [Column(one[0], types[one[0]][side], one[4], True) for one in table["columns"]],
+            _keys(table),
+            dialect=dialect,
+        )
         for side, table in enumerate((old, new))
     ]
     lines = {one[0].lower(): (one[6], one[7]) for one in new["columns"]}
@@ -184,7 +188,7 @@ def check_dbt(inspection: Inspection) -> Iterator[Finding]:
         if new["versioned"]:
             continue
         if new["enforced"] is True:
-            yield from _dbt(key[1], where, old, new)
+            yield from _dbt(key[1], where, old, new, inspection.layout.dialect)
         elif new["enforced"] is False or not _says_elsewhere(inspection, key[0]):
             what = f"the contract of model {key[1]} is no longer enforced"
             remedy = "Write config: {contract: {enforced: true}} again, or tell its readers."
@@ -197,10 +201,12 @@ def _says_elsewhere(inspection: Inspection, project: str) -> bool:
     return not inspection.exists(path) or "contract" in inspection.file(path).text
 
 
-def _dbt(name: str, path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Finding]:
+def _dbt(name: str, path: str, old: Mapping[str, Any], new: Mapping[str, Any], dialect: str) -> Iterator[Finding]:
     if not old["columns"] or not new["columns"]:
         return
-    tables = [Table([Column(one[0], one[1], one[2], True) for one in side["columns"]]) for side in (old, new)]
+    tables = [
+        Table([Column(one[0], one[1], one[2], True) for one in side["columns"]], dialect=dialect) for side in (old, new)
+    ]
     lines = {one[0].lower(): (one[3], one[4]) for one in new["columns"]}
     changes = compat_tables.changes(tables[0], tables[1])
     for change, line, end in _weighed(changes, lines, (new["line"], new["end"])):
