@@ -13,6 +13,7 @@ from typing import Any
 from interlock.catalog.discover import discover
 from interlock.catalog.git import Base, base_of, listed
 from interlock.catalog.reading import ProjectReading
+from interlock.catalog.shared_cache import shared_cache
 from interlock.catalog.sources import SKIPPED_FOLDERS, Sources
 from interlock.catalog.store import ReadingCache
 from interlock.config import ProjectConfig
@@ -68,6 +69,13 @@ def check_project(
     begun = perf_counter()
     base = base_of(project.root, since) if since is not None else None
     config = None if project.unconfigured else project.config
+    shared = shared_cache(project.cache, project.cache.name)
+
+    def say(text: str) -> None:
+        project.on_progress(Progress("note", text))
+
+    if shared is not None:
+        shared.fetch(say)
     static = static or config is None
     look = _Look(project, config, base)
     # Most of the readers' time is waiting for a worker: the rules over source text use it.
@@ -76,6 +84,8 @@ def check_project(
         reading, skipped = _read(project, must_read) if not static else (None, ())
         examined = sources.result() if sources else look.at_files()
     found = look.ask(examined, reading)
+    if shared is not None and (look.fresh or (reading is not None and any(reading.parsed.values()))):
+        shared.publish(say)
     findings, outgrown = read_baseline(project.root).over(found)
     timings = {**(reading.timings if reading else {}), **look.timings, "total": perf_counter() - begun}
     static_too = (_unread(static),) if static else ()
@@ -117,6 +127,7 @@ class _Look:
         self._project, self._config, self._base = project, config, base
         self.timings: dict[str, float] = {}
         self.not_checked: tuple[NotChecked, ...] = ()
+        self.fresh = False
         self._cache = ReadingCache(project.cache)
         self._sources = Sources(project.root)
         self._paths: list[str] = []
@@ -141,7 +152,7 @@ class _Look:
             old = {path: text for path, text in old_texts.items() if wanted(path, FAMILIES)}
             again = examiner.examine(old, {path: digest_bytes(text) for path, text in old.items()})
             before = {path: one for path, one in examined.items() if path not in self._base.changed} | again
-        examiner.save()
+        self.fresh = examiner.save()
         self.timings["rules: files"] = perf_counter() - begun
         return _Seen(examined, before, old_texts)
 

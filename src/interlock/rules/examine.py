@@ -109,11 +109,12 @@ class Examiner:
                 done(number, len(files))
         return _with_batches(files, found, self._families)
 
-    def save(self) -> None:
-        """What was found out stays; of what no file has any more, as much as is in use."""
+    def save(self) -> bool:
+        """What was found out stays; of what no file has any more, as much as is in use. Whether there was anything."""
         if self._new and self._cache is not None:
             stale = len(self._stored) > 2 * len(self._used) + 64
             self._cache.save(self._space, self._new, keep=self._used if stale else None)
+        return bool(self._new)
 
 
 _CHUNKS = 16

@@ -1,42 +1,46 @@
-"""The reports of a check: for people, for machines, for the tools that show findings to people."""
+"""The reports of a check by the names of ``--format``, and the one for people."""
 
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from interlock.model.findings import Severity
+from interlock.views.causes import count_of
 from interlock.views.findings_view import render_findings
 
 if TYPE_CHECKING:
     from interlock.engine.checking import Checked
 
 
-def check_document(checked: "Checked") -> dict[str, Any]:
-    """The JSON contract of a check (docs/cli.md), without ``version`` and ``kind``."""
-    return {
-        "verdict": "pass" if checked.passed else "fail",
-        "resource_count": checked.resources,
-        "findings": checked.findings,
-        "not_checked": checked.not_checked,
-        "timings": {name: round(seconds, 3) for name, seconds in checked.timings.items()},
-    }
-
-
 def render(checked: "Checked", form: str) -> str:
-    """The report as text in one of the formats of ``--format``."""
-    raise NotImplementedError(form)
+    """The report as ``sarif``, ``junit``, ``github`` or ``markdown``; each is loaded when it is asked for."""
+    if form == "sarif":
+        from interlock.views.check_sarif import check_sarif
+
+        return json.dumps(check_sarif(checked), indent=1)
+    if form == "junit":
+        from interlock.views.check_junit import check_junit
+
+        return check_junit(checked)
+    if form == "github":
+        from interlock.views.check_github import check_github
+
+        return check_github(checked)
+    from interlock.views.check_markdown import check_markdown
+
+    return check_markdown(checked)
 
 
 def show(checked: "Checked", console: Console, verbose: bool) -> None:
-    """The report for people."""
-    render_findings(checked.findings, checked.not_checked, console)
-    errors = sum(f.severity is Severity.ERROR for f in checked.findings)
-    others = len(checked.findings) - errors
+    """The report for people: findings, what was not checked, the verdict."""
+    render_findings(checked.findings, checked.not_checked, console, verbose=verbose)
+    if checked.outgrown:
+        told = count_of(checked.outgrown, "finding")
+        console.print(f"[dim]{told} of the baseline are gone: 'interlock check --write-baseline' lets go of them[/]")
     timing = f"[dim]{checked.timings.get('total', 0):.1f}s[/]"
+    what = "source text" if checked.static else count_of(checked.resources, "resource")
     if checked.passed:
-        extra = f", {others} to look at" if others else ""
-        console.print(f"[bold green]✓ {checked.resources} resources checked[/]{extra} {timing}")
+        console.print(f"[bold green]✓ {what} checked[/] {timing}")
     else:
-        counted = f"{errors} error{'' if errors == 1 else 's'}"
-        extra = f", {others} to look at" if others else ""
-        console.print(f"[bold red]✗ {counted}[/]{extra} in {checked.resources} resources {timing}")
+        blocking = count_of(sum(one.blocks for one in checked.findings), "error")
+        console.print(f"[bold red]✗ {blocking}[/] in {what} {timing}")

@@ -1,5 +1,6 @@
 """``interlock check``."""
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,8 +11,8 @@ from interlock.cli.options import Json, Project, Verbose, reading
 from interlock.engine import checking
 from interlock.model.errors import UsageError
 from interlock.rules import baseline
-from interlock.views import check_views
-from interlock.views.output import Output
+from interlock.views import check_json, check_views
+from interlock.views.output import VERSION, Output
 
 if TYPE_CHECKING:
     from interlock.engine.checking import Checked
@@ -66,20 +67,24 @@ def check(
         if write_baseline:
             _write_baseline(s.project.root, checked, s.output)
             return
-    text = check_views.render(checked, chosen.value) if chosen not in (Format.TEXT, Format.JSON) else None
-    if out is not None and chosen in (Format.TEXT, Format.JSON):
-        text = check_views.render(checked, Format.JSON.value)
-    if text is None:
-        s.output.show(
-            "check", check_views.check_document(checked), lambda console: check_views.show(checked, console, verbose)
-        )
-    elif out is not None:
-        _save(text, out)
-        s.output.settle()
-    else:
-        s.output.settle()
-        typer.echo(text)
+    _report(checked, chosen, out, s.output)
     raise typer.Exit(0 if checked.passed else 1)
+
+
+def _report(checked: "Checked", chosen: Format, out: Path | None, output: Output) -> None:
+    if chosen in (Format.TEXT, Format.JSON):
+        document = check_json.check_document(checked)
+        if out is not None:
+            _save(json.dumps({"version": VERSION, "kind": "check", **document}), out)
+        if out is None or chosen is Format.TEXT:
+            output.show("check", document, lambda console: check_views.show(checked, console, output.verbose))
+        return
+    text = check_views.render(checked, chosen.value)
+    output.settle()
+    if out is not None:
+        _save(text, out)
+    else:
+        typer.echo(text)
 
 
 def _write_baseline(root: Path, checked: "Checked", output: Output) -> None:
