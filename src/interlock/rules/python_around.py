@@ -30,7 +30,8 @@ def ignored_by_git(inspection: Inspection) -> list[str]:
     """The last parts of what .gitignore files name."""
     text = b"\n".join(inspection.read(one) for one in inspection.paths if one.rpartition("/")[2] == ".gitignore")
     lines = (one.strip() for one in text.decode("utf-8", "replace").splitlines())
-    return [one.rstrip("/").rpartition("/")[2] for one in lines if one.strip("*/.") and one[0] not in "#!"]
+    names = (one.rstrip("/").rpartition("/")[2] for one in lines if one and one[0] not in "#!")
+    return [one for one in names if re.search(r"\w", one) and one != "*.py"]
 
 
 def ignored_by_airflow(inspection: Inspection, path: str) -> bool:

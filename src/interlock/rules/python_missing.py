@@ -69,6 +69,7 @@ class _Check:
         self.vendors = VENDORS | required(inspection)
         self.imports = imports
         self._base: Project | None = None
+        self._below: dict[str, list[str]] = {}
         # Packages of which at least one import is known to mean this project's.
         self.proven = {one.top for one in imports if not one.level and self._resolves(one)}
 
@@ -193,6 +194,9 @@ class _Check:
             and f"{root}/{one.top}".strip("/") in self.modules.folders.get(one.top, ())
         ]
         if not roots and not gone:
+            near = self._misspelt(slashed, one.path)
+            if near:
+                yield self._no_module(one, module, slashed, "/" in slashed or "_" in slashed, near)
             return
         whole = any(
             whole and root in self.project.layout_roots and self._is_closed(f"{root}/{one.top}/__init__.py".lstrip("/"))
@@ -201,6 +205,8 @@ class _Check:
         if any(self._is_namespace(f"{root}/{one.top}/__init__.py".lstrip("/")) for root, _ in roots):
             return
         sure = gone or one.top in self.proven or whole or bool(self._near(slashed, 0.8))
+        if not sure and not any(root in self.project.layout_roots for root, _ in roots):
+            return  # a folder happens to be called as somebody's package is
         yield self._no_module(one, module, slashed, sure)
 
     def _is_closed(self, path: str) -> bool:
@@ -245,8 +251,22 @@ class _Check:
         certain = sure and one.sure and not is_aside(one.path, self.inspection.layout)
         return Severity.ERROR if certain else Severity.WARNING
 
-    def _no_module(self, one: _Import, module: str, slashed: str, sure: bool) -> Finding:
-        if one.level:
+    def _misspelt(self, slashed: str, path: str) -> list[str]:
+        """The module of the DAG folder that was meant, where nothing but a letter or two is wrong."""
+        folder = self.inspection.layout.dag_folder(path)
+        if folder is None or len(slashed) < 5:
+            return []
+        if folder not in self._below:
+            stems = {*self.modules.stems, *(one for found in self.modules.folders.values() for one in found)}
+            start = "" if folder == "." else f"{folder}/"
+            self._below[folder] = sorted(one.removeprefix(start) for one in stems if one.startswith(start))
+        alike = [one for one in self._below[folder] if one[:1] == slashed[0] and abs(len(one) - len(slashed)) <= 2]
+        return get_close_matches(slashed, alike, n=1, cutoff=0.85)
+
+    def _no_module(self, one: _Import, module: str, slashed: str, sure: bool, meant: Sequence[str] = ()) -> Finding:
+        if meant:
+            near = [name.replace("/", ".") for name in meant]
+        elif one.level:
             folder, _, last = slashed.rpartition("/")
             there = [stem.rpartition("/")[2] for stem in self.modules.stems if stem.rpartition("/")[0] == folder]
             near = [f"{module.rpartition('.')[0]}.{n}" for n in get_close_matches(last, there, n=1, cutoff=0.6)]

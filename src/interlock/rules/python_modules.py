@@ -79,6 +79,7 @@ class Project:
     inspection: Inspection
     modules: Modules
     layout_roots: frozenset[str]
+    _names: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, inspection: Inspection) -> "Project":
@@ -101,6 +102,14 @@ class Project:
 
     def names_of(self, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str] | None:
         """What can be imported from a module, star imports followed; None where that cannot be known."""
+        if path not in self._names:
+            found = self._find_names(path, seen)
+            if seen:  # within a circle of star imports the answer may depend on where it was entered
+                return found
+            self._names[path] = found
+        return self._names[path]
+
+    def _find_names(self, path: str, seen: frozenset[str]) -> frozenset[str] | None:
         told = self.facts(path)
         if told is None or told["open"] or path in seen:
             return None

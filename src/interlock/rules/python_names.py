@@ -36,14 +36,14 @@ VENDORS = frozenset(sys.stdlib_module_names) | _words("""
     flask_appbuilder flink fsspec gcsfs geopandas git github gitlab google googleapiclient graphene graphframes
     great_expectations grpc gspread hdfs hive hubspot hudi ibis iceberg influxdb intercom jinja2 jira jwt kafka keras
     klaviyo kubernetes kubernetes_asyncio ldap3 lightgbm looker looker_sdk mailchimp marketo marquez matplotlib
-    metaflow minio mlflow mock moto mysql MySQLdb neo4j netsuite networkx newrelic nltk notion numpy odps okta openai
-    openlineage openpyxl opensearchpy opentelemetry oracledb oss2 pagerduty pandas pandera papermill paramiko pendulum
-    petl pinotdb pip pkg_resources plotly polars prefect presto prestodb prometheus_client protobuf psutil psycopg
-    psycopg2 pyarrow pydantic pydeequ pydruid pyflink pyhive pymongo pymssql pymysql pyodbc pysftp pyspark pytest
-    quickbooks rasterio ray recurly redis redshift_connector requests rich ruamel s3fs sagemaker salesforce scipy
-    scrapy sedona segment selenium sendgrid sentry_sdk setuptools sftp shapely shopify simple_salesforce singer six
-    sklearn slack slack_sdk snowflake soda spacy spark sparkmagic splunklib sqlalchemy sqlfluff sqlglot sqlmesh square
-    ssh statsd statsmodels streamlit stripe structlog superset tableau tableauserverclient tenacity tensorflow
-    teradata teradatasql terraform thrift toml torch tqdm transformers trino twilio twitter typer unittest uvicorn
-    vault vertica vertica_python xero xgboost yaml zeep zendesk zenpy
+    metadata metaflow minio mlflow mock moto mysql MySQLdb neo4j netsuite networkx newrelic nltk notion numpy odps
+    okta openai openlineage openpyxl opensearchpy opentelemetry oracledb oss2 pagerduty pandas pandera papermill
+    paramiko pendulum petl pinotdb pip pkg_resources plotly polars prefect presto prestodb prometheus_client protobuf
+    psutil psycopg psycopg2 pyarrow pydantic pydeequ pydruid pyflink pyhive pymongo pymssql pymysql pyodbc pysftp
+    pyspark pytest quickbooks rasterio ray recurly redis redshift_connector requests rich ruamel s3fs sagemaker
+    salesforce scipy scrapy sedona segment selenium sendgrid sentry_sdk setuptools sftp shapely shopify
+    simple_salesforce singer six sklearn slack slack_sdk snowflake soda spacy spark sparkmagic splunklib sqlalchemy
+    sqlfluff sqlglot sqlmesh square ssh statsd statsmodels streamlit stripe structlog superset tableau
+    tableauserverclient tenacity tensorflow teradata teradatasql terraform thrift toml torch tqdm transformers trino
+    twilio twitter typer unittest uvicorn vault vertica vertica_python xero xgboost yaml zeep zendesk zenpy
 """)
