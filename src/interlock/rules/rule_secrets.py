@@ -74,7 +74,7 @@ def _finding(file: SourceFile, hit: Hit, line: int) -> Finding:
     reference = re.sub(r"\W+", "_", name.rpartition(".")[2]).strip("_").upper() or "NAME"
     return file.finding(
         hit.rule, line, f"the file {verb} {hit.kind}{where} ({shown})",
-        f"Revoke it, then read it at run time: from an Airflow connection, a secret store, or os.environ['{reference}'].",
+        f"Revoke it; read it at run time from an Airflow connection, a secret store, or os.environ['{reference}'].",
         severity=weighed(hit.severity, file.path), cause=cause,
         detail="" if certain else "Whoever can read the repository can use it, and so can who finds an old clone.",
     )  # fmt: skip

@@ -62,6 +62,8 @@ def _in_line(line: str, offset: int, patterns: tuple[re.Pattern[str], ...]) -> I
         return
     for pattern in patterns:
         for match in pattern.finditer(line):
+            if pattern is _QUOTED and _SQL in patterns and match["name"].lower().endswith("token"):
+                continue  # a comparison with a token of some chain or some text
             if is_secret_name(match["name"]) and _is_secret(match["name"], match["value"]):
                 yield Hit(
                     "ILK-SE008", "a secret by its name and its characters", Severity.WARNING,

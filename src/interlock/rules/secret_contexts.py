@@ -35,6 +35,8 @@ class Hit:
 
 
 _PEM = re.compile(r"-----BEGIN (?P<kind>(?:[A-Z0-9]{1,10} ){0,2})PRIVATE KEY(?: BLOCK)?-----")
+_GOOGLE = re.compile(r"private_key\\{0,4}[\"']\s*:\s*\\{0,4}[\"']$")
+_FOR_SHOW = re.compile(r"dummy|example|fake|\btest|sample|not.?real|throwaway|self.?signed", re.I)
 _NO_KEY_DATA = re.compile(r"\\[nrt]|[^A-Za-z0-9/=]")
 
 
@@ -51,7 +53,9 @@ def private_keys(text: str) -> Iterator[Hit]:
             r"private_key\\?[\"']\s*:\s*\\?[\"']$", text[: match.start()][-40:]
         )
         rule, kind = ("ILK-SE001", "the key of a GCP service account") if google else ("ILK-SE003", "a private key")
-        severity = Severity.WARNING if "ENCRYPTED" in match["kind"] else Severity.ERROR
+        before = text[max(0, match.start() - 400) : match.start()]
+        doubtful = "ENCRYPTED" in match["kind"] or _FOR_SHOW.search(before)
+        severity = Severity.WARNING if doubtful else Severity.ERROR
         yield Hit(rule, kind, severity, match.start(), match[0] + data)
 
 

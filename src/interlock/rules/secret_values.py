@@ -8,8 +8,8 @@ from math import log2
 
 _PLACEHOLDER = re.compile(
     r"example|sample|dummy|placeholder|change[-_ ]?me|change[-_ ]?it|changethis|replace|redacted|insert|your|"
-    r"my[-_ ]?(?:secret|token|pass|key)|fake|mock|todo|fixme|x{4,}|\*{3,}|\.{3}|…|0{6,}|1234567|7654321|abcdef(?:g|012)|deadbeef|"
-    r"not[-_ ]?a?[-_ ]?(?:real|secret)|none|null|undefined|lorem|foo.?bar|test[-_]|[-_]test\b|^test|hunter2|"
+    r"my[-_ ]?(?:secret|token|pass|key)|fake|mock|todo|fixme|x{4,}|\*{3,}|\.{3}|…|0{6,}|1234567|abcdef(?:g|012)|"
+    r"deadbeef|not[-_ ]?a?[-_ ]?(?:real|secret)|none|null|undefined|lorem|foo.?bar|test[-_]|[-_]test\b|^test|hunter2|"
     r"password|passwd|secret[-_]?key|localhost|default|<|>|\bdev\b|sha\d{1,3}[:-]|md5:|enc\[|vault|encrypted|"
     r"keyvault|secretsmanager|ssm:|arn:aws|projects/[^/]+/secrets",
     re.I,
@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(
 # What a shell, a template language or a program fills in later.
 _REFERENCE = re.compile(r"[${}<>\[\]()\s|`]|%[A-Za-z_(]|^@|^!|^&|::|^https?://|^s3://|^gs://|^/|^\./|^~/|^env:")
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.I)
-_HEX = re.compile(r"(?:0x)?[0-9a-f]+", re.I)
+_HEX = re.compile(r"[0-9a-f]+", re.I)
 _CLASSES = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
 _SPECIAL = re.compile(r"[!@#^&*?~+;=]")
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+|[^A-Za-z\d]+")
@@ -53,7 +53,7 @@ def is_random(value: str) -> bool:
     Hexadecimal digits from 32 on, or at least 16 characters of several classes in no order. A name (``prod-db-v2``)
     falls into words and numbers; random text falls into many short pieces.
     """
-    if _UUID.fullmatch(value):
+    if _UUID.fullmatch(value) or value.startswith(("0x", "0X")):
         return False
     if _HEX.fullmatch(value):
         return len(value) >= 32 and entropy(value) >= 3.0 and not value.isdigit()
