@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from interlock.rules.files import SourceFile
-from interlock.rules.shell_commands import Selection, commands, script_of, selection_of
+from interlock.rules.shell_commands import UNKNOWN, Selection, commands, script_of, selection_of
 
 COMMAND_ARGUMENTS = ("bash_command", "command", "commands", "cmd", "cmds", "arguments", "steps_override", "script")
 SQL_OPERATORS = frozenset(
@@ -19,6 +19,8 @@ SQL_OPERATORS = frozenset(
 _SQL_ARGUMENTS = ("sql", "hql", "query")
 _NAME = re.compile(r"[A-Za-z_][\w.\-]{1,79}")
 _MOST_NAMES = 4000
+# In an image lies what some other repository put there, or this one under other paths.
+_CONTAINER = re.compile(r"Pod|Docker|Ecs|Kube|CloudRun|Container|Batch")
 _CONNECTION = re.compile(r"(?:^|_)conn_id$")
 
 
@@ -29,7 +31,7 @@ class _Reader:
         self.constants: dict[str, str] = {}
         self.told: dict[str, list[Any]] = {"dbt": [], "scripts": [], "sql": [], "env": [], "uses": []}
         self.names: set[str] = set()
-        self.dynamic = self.has_dag = self.has_search_path = False
+        self.dynamic = self.has_dag = self.has_search_path = self.in_container = False
         assigned: dict[str, int] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -68,6 +70,7 @@ class _Reader:
             self._variable(node, given)
         if "task_id" in given and self.text(given["task_id"]) is None:
             self.dynamic = True
+        self.in_container = "image" in given or bool(_CONTAINER.search(name))
         self._commands(given, place)
         self._dbt_arguments(name, given, place)
         self._files(name, given, place)
@@ -105,12 +108,13 @@ class _Reader:
             self._selection(selection_of(words, folder), place)
             script = script_of(words, folder)
             if script is not None:
-                self.told["scripts"].append([*place, script.path, script.folder])
+                self.told["scripts"].append([*place, script.path, UNKNOWN if self.in_container else script.folder])
                 self._environment(script.path, given, place)
 
     def _selection(self, found: Selection | None, place: list[int]) -> None:
         if found is not None:
-            self.told["dbt"].append([*place, found.command, found.selected, found.excluded, found.project])
+            project = UNKNOWN if self.in_container else found.project
+            self.told["dbt"].append([*place, found.command, found.selected, found.excluded, project])
 
     def _dbt_arguments(self, name: str, given: dict[str, ast.expr], place: list[int]) -> None:
         if name != "RenderConfig" and not re.fullmatch(r"Dbt(?:Run|Test|Build|Seed|Snapshot|Ls)\w*Operator", name):

@@ -8,7 +8,10 @@ import yaml
 from interlock.rules.files import SourceFile
 
 KINDS = ("variable", "connection", "pool")
-_BY_NAME = re.compile(r"^(?:[\w\-]*[_\-.])?(variables|connections|pools)(?:[_\-.][\w\-]*)?\.(json|ya?ml)$")
+_STAGE = r"(?:dev|development|prod|production|staging|stage|local|test|ci|example|sample|common|default)"
+_BY_NAME = re.compile(
+    rf"^(?:{_STAGE}[_\-.])?(?:airflow[_\-.])?(?:{_STAGE}[_\-.])?(variables|connections|pools)(?:[_\-.]{_STAGE})?\.json$"
+)
 _IDENTITY = {"variable": ("variable_name", "key"), "connection": ("conn_id",), "pool": ("pool_name", "name", "pool")}
 _FROM_ENVIRONMENT = re.compile(r"\bAIRFLOW_(CONN|VAR)_([A-Za-z0-9_]+)")
 
@@ -19,10 +22,10 @@ def declared(file: SourceFile) -> dict[str, list[str]] | None:
     match = _BY_NAME.match(name)
     if name in ("airflow_settings.yaml", "airflow_settings.yml"):
         return _astro(file)
-    if match is None or re.search(r"terraform|(?:^|/)(?:models|seeds|\.github)/", file.path):
+    if match is None or "terraform" in file.path:
         return None
     kind = match[1][:-1]
-    names = _names(file.data if match[2] == "json" else _loaded(file), kind)
+    names = _names(file.data, kind)
     return {kind: names} if names is not None else None
 
 

@@ -48,7 +48,7 @@ def empty_selections(inspection: Inspection) -> Iterator[Finding]:
 def _is_ours(project: str, folders: tuple[str, ...]) -> bool:
     """Whether the command surely runs in a project of this repository, and not in one of another."""
     if not project or project == UNKNOWN:
-        return len(folders) == 1
+        return not project and len(folders) == 1
     name = posixpath.basename(project.rstrip("/"))
     return sum(posixpath.basename(one) == name for one in folders) == 1 or (
         len(folders) == 1 and (folders[0] == "." or name in (".", ""))
