@@ -42,7 +42,7 @@ def missing_scripts(inspection: Inspection) -> Iterator[Finding]:
             continue
         found = _missing_script(inspection, files, path, script, folder)
         if found is None:
-            found = _removed_script(files, before, inspection.changed, script)
+            found = _removed_script(before, inspection.changed, script, folder)
         if found is not None:
             severity, near, why = found
             remedy = f"Name '{near}'." if near else "Name the script that took its place."
@@ -78,13 +78,13 @@ def _alike(names: Sequence[str] | dict[str, list[str]], name: str) -> list[str]:
     return [one for one in names if one.rpartition(".")[2] == name.rpartition(".")[2]]
 
 
-def _removed_script(files: _Files, before: _Files | None, changed: frozenset[str], script: str) -> _Missing:
+def _removed_script(before: _Files | None, changed: frozenset[str], script: str, folder: str) -> _Missing:
     """A script that the base has at this very place and this state nowhere."""
     gone = [one for one in before.ending(script) if one in changed] if before else []
     if len(gone) != 1 or "/" not in script:
         return None
-    severity = Severity.WARNING if script.startswith("/") or "://" in script else Severity.ERROR
-    return severity, "", " any more"
+    doubtful = script.startswith("/") or "://" in script or folder == UNKNOWN
+    return Severity.WARNING if doubtful else Severity.ERROR, "", " any more"
 
 
 def missing_sql(inspection: Inspection) -> Iterator[Finding]:
