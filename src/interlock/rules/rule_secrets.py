@@ -9,9 +9,16 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.rule import Family, FileCheck, Rule
 from interlock.rules.secret_assignments import assigned_secrets
-from interlock.rules.secret_contexts import Hit, fernet_keys, private_keys, profile_passwords, url_passwords, web_tokens
+from interlock.rules.secret_contexts import (
+    Hit,
+    assigned_name,
+    fernet_keys,
+    private_keys,
+    profile_passwords,
+    url_passwords,
+    web_tokens,
+)
 from interlock.rules.secret_detectors import known_secrets
-from interlock.rules.secret_values import is_random
 from interlock.rules.surroundings import is_foreign, weighed
 
 _PATTERNS = (
@@ -19,7 +26,6 @@ _PATTERNS = (
     "*.md", "*.txt", "Dockerfile*", "*.properties", "*.conf", "*.xml", "*.ipynb", "*.pem", "*.key", "*.scala",
     "*.java", "*.r", "*.R", "*.bash", "Makefile", "*.rst", "*.tfstate", "*.pypirc", ".npmrc", ".netrc",
 )  # fmt: skip
-_NAME = re.compile(r"([A-Za-z_][\w.\-]{1,60})\\?[\"']?\s{0,8}\]?\s{0,8}(?:=>?|:)\s{0,8}[rbf]?\\?[\"']?$")
 _ENCRYPTED = ("$ANSIBLE_VAULT;", "kind: SealedSecret")
 _SHOWN_ONCE_KNOWN = frozenset({"ILK-SE001", "ILK-SE002"})
 _MOST = 50
@@ -63,7 +69,7 @@ def _line_starts(text: str) -> list[int]:
 
 
 def _finding(file: SourceFile, hit: Hit, line: int) -> Finding:
-    name = hit.name or _name_before(file.text, hit)
+    name = hit.name or assigned_name(file.text, hit.start, hit.value)
     shown = f"{hit.value[:4]}…" if hit.rule in _SHOWN_ONCE_KNOWN and hit.value[:4].isascii() else "…"
     where = f" in '{name}'" if name else ""
     if hit.rule == "ILK-SE003" or hit.kind.endswith("service account"):
@@ -71,22 +77,14 @@ def _finding(file: SourceFile, hit: Hit, line: int) -> Finding:
     certain = hit.severity is Severity.ERROR
     verb = "holds" if certain else "seems to hold"
     cause = f"secret:{hashlib.sha256(hit.value.encode()).hexdigest()[:12]}" if hit.rule in _SHOWN_ONCE_KNOWN else ""
-    reference = re.sub(r"\W+", "_", name.rpartition(".")[2]).strip("_").upper() or "NAME"
+    variable = re.sub(r"\W+", "_", name.rpartition(".")[2]).strip("_").upper()
+    reference = f"os.environ['{variable}']" if variable else "an environment variable"
     return file.finding(
         hit.rule, line, f"the file {verb} {hit.kind}{where} ({shown})",
-        f"Revoke it; read it at run time from an Airflow connection, a secret store, or os.environ['{reference}'].",
+        f"Revoke it; read it at run time from an Airflow connection, a secret store, or {reference}.",
         severity=weighed(hit.severity, file.path), cause=cause,
         detail="" if certain else "Whoever can read the repository can use it, and so can who finds an old clone.",
     )  # fmt: skip
-
-
-def _name_before(text: str, hit: Hit) -> str:
-    """The name that the value is assigned to on its line; "" where there is none, or where it may hold a secret."""
-    line = text[text.rfind("\n", 0, hit.start) + 1 : hit.start][-120:]
-    match = _NAME.search(line)
-    if match is None or is_random(match[1]) or match[1] in hit.value or hit.value[:8] in match[1]:
-        return ""
-    return match[1]
 
 
 FAMILY = Family(

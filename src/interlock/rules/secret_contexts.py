@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -34,7 +35,20 @@ class Hit:
     name: str = ""
 
 
+_NAME = re.compile(r"([A-Za-z_][\w.\-]{1,60})\\{0,4}[\"']?\s{0,8}\]?\s{0,8}(?:=>?|:)\s{0,8}[rbf]?\\{0,4}[\"']{0,3}$")
+
+
+def assigned_name(text: str, start: int, value: str) -> str:
+    """The name before ``start`` that the value is assigned to; "" where there is none, or where it may be a secret."""
+    line = text[max(text.rfind("\n", 0, start) + 1, start - 120) : start]
+    match = _NAME.search(line)
+    if match is None or is_random(match[1]) or match[1] in value or value[:8] in match[1]:
+        return ""
+    return match[1]
+
+
 _PEM = re.compile(r"-----BEGIN (?P<kind>(?:[A-Z0-9]{1,10} ){0,2})PRIVATE KEY(?: BLOCK)?-----")
+_MOST_KEYS = 200
 _GOOGLE = re.compile(r"private_key\\{0,4}[\"']\s*:\s*\\{0,4}[\"']$")
 _FOR_SHOW = re.compile(r"dummy|example|fake|\btest|sample|not.?real|throwaway|self.?signed", re.I)
 _NO_KEY_DATA = re.compile(r"\\[nrt]|[^A-Za-z0-9/=]")
@@ -44,7 +58,7 @@ def private_keys(text: str) -> Iterator[Hit]:
     """Keys in PEM with their data; a header alone (in code that reads keys) is none."""
     if "PRIVATE KEY" not in text:
         return
-    for match in _PEM.finditer(text):
+    for match in islice(_PEM.finditer(text), _MOST_KEYS):
         body = text[match.end() : match.end() + 600].partition("-----END")[0]
         data = _NO_KEY_DATA.sub("", body)
         if len(data) < 60 or entropy(data[:200]) < 4.3 or is_placeholder(data) or "{{" in body or "ENC[" in body:
@@ -117,7 +131,8 @@ def url_passwords(text: str) -> Iterator[Hit]:
                 continue
             if severity is not None:
                 kind = "the password of a database" if match["scheme"][:4] != "http" else "a password in a URL"
-                yield Hit("ILK-SE005", kind, severity, match.start("value"), match["value"])
+                name = assigned_name(text, match.start(), match["value"])
+                yield Hit("ILK-SE005", kind, severity, match.start("value"), match["value"], name or "URL")
 
 
 def _password_weight(value: str, user: str, host: str) -> Severity | None:

@@ -51,7 +51,7 @@ DETECTORS = (
     _cloud("the key of an Azure storage account", "AccountKey=", r"AccountKey=(?P<value>[A-Za-z0-9+/]{86}==)"),
     _cloud("the key of an Azure service", "SharedAccessKey=", r"SharedAccessKey=(?P<value>[A-Za-z0-9+/]{43}=)"),
     _cloud(
-        "a shared access signature of Azure", "sig=", r"[?&]s[vprte]=[^\s\"'<>]{1,300}?[?&]sig=(?P<value>"
+        "a shared access signature of Azure", "sig=", r"[?&]s[vprte]=[^\s\"'<>?]{1,300}?&sig=(?P<value>"
         r"[A-Za-z0-9%/+]{40,120}(?:=|%3[Dd]))", Severity.WARNING,
     ),
     _known("the secret of an Azure application", "Q~", r"[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.\-]{31,34}"),
