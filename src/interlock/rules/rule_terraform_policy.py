@@ -17,6 +17,10 @@ from interlock.rules.terraform_syntax import Block, parse
 # Folders whose resources are made to be thrown away: there nothing is worse than a warning.
 _THROWAWAY = re.compile(r"(?:^|/)(?:tests?|examples?|fixtures?|sandbox|samples?|playground|demos?|labs?)(?:/|$)", re.I)
 _MEANT_PUBLIC = re.compile(r"public|website|web|static|assets|www|site|cdn|frontend", re.I)
+# Names of what nobody opens on purpose; of other buckets a public one may be what its owner wants.
+_HOLDS_DATA = re.compile(
+    r"data|lake|raw|warehouse|landing|backup|export|dump|event|log|bronze|silver|gold|curated", re.I
+)
 _MEANT_ADMIN = re.compile(r"admin|root|owner|break.?glass|super|full.?access|sandbox|poweruser|boundary|scp", re.I)
 _WEB_PORTS = {80, 443}
 _ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -63,7 +67,8 @@ def _address(block: Block) -> str:
 
 def _public_bucket(file: SourceFile, block: Block, website: bool) -> Iterator[Finding]:
     kind, name = block.labels
-    meant = website or bool(_MEANT_PUBLIC.search(f"{name} {block.value('bucket')}"))
+    called = f"{name} {block.value('bucket')}"
+    meant = website or bool(_MEANT_PUBLIC.search(called)) or not _HOLDS_DATA.search(called)
     acl = block.value("acl")
     if kind in ("aws_s3_bucket", "aws_s3_bucket_acl") and acl in ("public-read", "public-read-write"):
         surely = acl == "public-read-write" or not meant
@@ -81,12 +86,13 @@ def _public_bucket(file: SourceFile, block: Block, website: bool) -> Iterator[Fi
                 "Set all four to true, unless the bucket is meant for the whole internet.", Severity.WARNING,
             )  # fmt: skip
     members = block.value("members")
+    reads = not re.search(r"admin|creator|editor|owner|writer", str(block.value("role")), re.I)
     listed = [block.value("member"), *(members if isinstance(members, list) else ())]
     if kind.startswith(("google_storage_bucket_iam", "google_bigquery_dataset_iam")) and "allUsers" in listed:
         yield _found(
             file, "ILK-TF010", block, "member" if "member" in block.arguments else "members",
             f"'{_address(block)}' gives its role to allUsers: to everybody on the internet",
-            "Name the service accounts or groups that need it.", Severity.WARNING if meant else Severity.ERROR,
+            "Name the service accounts or groups that need it.", Severity.WARNING if reads else Severity.ERROR,
         )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """What one Terraform file declares, calls and refers to, as JSON: for rules that see a whole module folder."""
 
 import json
+import re
 from collections.abc import Iterator
 from posixpath import dirname, normpath
 from typing import Any
@@ -191,11 +192,17 @@ class Folder:
         return {one[0] for _, one in self.all(kind)}
 
 
+# Files there are pieces that something else puts together, or shows: no folder of them is a module.
+_PIECES = re.compile(r"(?:^|/)(?:docs?|fixtures?|snippets?|templates?|testdata|test-data|archived?|deprecated)(?:/|$)")
+
+
 def folders_of(inspection: Inspection) -> dict[str, Folder]:
     """The module folders of a project, by path ("" is the root)."""
     folders: dict[str, Folder] = {}
     for path, facts in inspection.of(FACTS).items():
         folder = dirname(path)
+        if _PIECES.search(folder):
+            continue
         folders.setdefault(folder, Folder(folder)).files[path] = facts
     return folders
 
