@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from interlock.rules.files import SourceFile
 
-FACTS = "requirements"
+FACTS = "requirement-lines"
 PATTERNS = (
     "requirements*.txt", "requirements*.in", "*requirements.txt", "*requirements.in", "*-requirements*.txt",
     "constraints*.txt", "*constraints.txt", "*/requirements/*.txt", "*/requirements/*.in", "requirements/*.txt",
