@@ -115,8 +115,8 @@ def _task_call(file: SourceFile, model: DagModel, task: Task) -> Iterator[Findin
     core = own is not None and task.origin.startswith(CORE_MODULES)
     call = task.site.call
     mapped = isinstance(call.func, ast.Attribute) and call.func.attr == "partial"
-    for word in call.keywords if core and own is not None else ():
-        near = _near(word.arg, own | TASK_ARGUMENTS) if word.arg else None
+    for word in call.keywords if core else ():
+        near = _near(word.arg, (own or frozenset()) | TASK_ARGUMENTS) if word.arg else None
         if near:
             yield file.finding(
                 "ILK-DG010", word.value.lineno, f"{task.kind} has no argument '{word.arg}': it raises an error",

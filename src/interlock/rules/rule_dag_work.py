@@ -152,7 +152,8 @@ def _work(source: DagSource, site: Site) -> tuple[str, str, str] | None:
         if name in _DATABASE:
             return "ILK-DG001", f"a database connection ({last})", _LATER
         if name in _SECRETS:
-            return "ILK-DG002", f"{last}()", _TEMPLATE
+            named = source.text(site.call.args[0], scope) if site.call.args else None
+            return "ILK-DG002", f"{last}({named!r})" if named and len(named) < 80 else f"{last}()", _TEMPLATE
         if name in _SLOW:
             return "ILK-DG003", f"{last}()", _LATER
     if not isinstance(function, ast.Attribute):
