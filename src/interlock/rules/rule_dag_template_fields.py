@@ -190,8 +190,10 @@ def _check_class(classes: _Classes, path: str, name: str, one: dict[str, Any]) -
             if before is not None:
                 of = before or ("" if own else part[0].rpartition(".")[2])
                 where = f"{of}.template_fields has it already" if of else "it stands there already"
+                # Two bases that overlap are mostly meant to be put together, and Airflow bears it.
+                severity = Severity.ERROR if own or not before else Severity.WARNING
                 yield Finding(
-                    "ILK-DG012", Severity.ERROR, place, f"template_fields of {name} names '{field}' twice: {where}",
+                    "ILK-DG012", severity, place, f"template_fields of {name} names '{field}' twice: {where}",
                     f"Leave '{field}' out.", cause=f"template-fields:{path}:{name}",
                     detail="Airflow renders the field a second time, on what the first time gave.",
                 )  # fmt: skip

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dag_model import Dag, DagModel, read_dag_model
-from interlock.rules.dag_source import DagSource, Function, Scope, Site, Where, in_dag_folder
-from interlock.rules.dag_tables import DAG_DECORATORS, GROUP_DECORATORS
+from interlock.rules.dag_running import running_scopes
+from interlock.rules.dag_source import DagSource, Scope, Site, in_dag_folder
 from interlock.rules.files import SourceFile
 from interlock.rules.rule import Family, FileCheck, Rule
 
@@ -57,7 +57,6 @@ _HOOK_WORK = frozenset(
     {"get_records", "get_first", "get_conn", "get_pandas_df", "get_df", "get_connection", "get_uri", "run", "query",
      "get_sqlalchemy_engine", "read_key", "list_keys", "check_for_key", "get_key", "load_file", "load_string"}
 )  # fmt: skip
-_RUNS_THROUGH = frozenset({"functools.cache", "functools.lru_cache", *DAG_DECORATORS, *GROUP_DECORATORS})
 _MOVING = frozenset(
     {f"{clock}.{verb}" for clock in ("datetime.datetime", "datetime.date", "pendulum", "pendulum.datetime",
      "pendulum.DateTime") for verb in ("now", "utcnow", "today", "yesterday", "tomorrow")}
@@ -76,7 +75,7 @@ def check_work(file: SourceFile) -> Iterator[Finding]:
     model = read_dag_model(file)
     if model is None or not in_dag_folder(file):
         return
-    running = _running(model.source)
+    running = running_scopes(model.source)
     seen = set()
     for site in model.source.sites:
         if id(site.where.scope) not in running or site.where.main:
@@ -92,55 +91,6 @@ def check_work(file: SourceFile) -> Iterator[Finding]:
             rule, site.call.lineno, summary, remedy, severity=Severity.WARNING,
             end_line=site.call.end_lineno or 0, column=site.call.col_offset + 1,
         )  # fmt: skip
-
-
-def _running(source: DagSource) -> dict[int, str]:
-    """The scopes that run when the module is imported, with the function's name ("" for the module and classes)."""
-    running: dict[int, str] = {id(source.tree): ""}
-    places = {id(function): (function, where) for function, where in source.functions}
-    by_scope: dict[int, list[Site]] = {}
-    for site in source.sites:
-        by_scope.setdefault(id(site.where.scope), []).append(site)
-    classes: dict[int, list[ast.ClassDef]] = {}
-    for one, where in source.classes:
-        if not where.main:
-            classes.setdefault(id(where.scope), []).append(one)
-    todo: list[int] = [id(source.tree)]
-    while todo:
-        scope = todo.pop()
-        for one in classes.get(scope, ()):
-            if id(one) not in running:
-                running[id(one)] = running[scope]
-                todo.append(id(one))
-        for site in by_scope.get(scope, ()):
-            called = None if site.where.main else _called(source, site)
-            if called is not None and id(called) not in running and _runs_through(source, *places[id(called)]):
-                running[id(called)] = f"{called.name}()"
-                todo.append(id(called))
-    return running
-
-
-def _called(source: DagSource, site: Site) -> ast.FunctionDef | None:
-    if not isinstance(site.call.func, ast.Name):
-        return None
-    found = source.value(site.where.scope, site.call.func.id)
-    return found if isinstance(found, ast.FunctionDef) else None
-
-
-def _runs_through(source: DagSource, function: Function, where: Where) -> bool:
-    """Whether calling it runs its body: not where a decorator makes a task of it, nor a generator."""
-    for one in function.decorator_list:
-        origins = source.origins(one.func if isinstance(one, ast.Call) else one, where.scope)
-        if not origins or not origins <= _RUNS_THROUGH:
-            return False
-    todo: list[ast.AST] = list(function.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.Yield | ast.YieldFrom):
-            return False
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            todo += ast.iter_child_nodes(node)
-    return True
 
 
 def _work(source: DagSource, site: Site) -> tuple[str, str, str] | None:
