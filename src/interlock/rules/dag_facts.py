@@ -24,6 +24,10 @@ from interlock.rules.files import SourceFile
 DAGS = "dag-definitions"
 MENTIONS = "dag-mentions"
 _OPERATOR = re.compile(r"(Operator|Sensor|SensorAsync|Marker)$")
+_IMPORTED = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n]+)", re.MULTILINE)
+_CALLED = re.compile(r"\.(\w+)\(")
+_COMMENT = re.compile(r"#[^\n]*")
+_WORD = re.compile(r"\w+")
 _BUILTINS = frozenset(dir(builtins)) - {"exec", "eval", "__import__", "globals", "vars", "locals", "getattr", "map"}
 _HARMLESS_MODULES = frozenset(sys.stdlib_module_names) - {"importlib", "runpy"} | {"airflow", "pendulum", "dateutil"}
 _HARMLESS_METHODS = frozenset(
@@ -65,27 +69,15 @@ def dag_definitions(file: SourceFile) -> dict[str, Any] | None:
 
 
 def dag_mentions(file: SourceFile) -> list[str] | None:
-    """Names that a file takes from other modules, with "*module" for star imports."""
-    if file.tree is None:
+    """Names that a file imports or calls as an attribute, with "*module" for star imports; rather too many."""
+    text = file.text
+    if "import" not in text:
         return None
-    names: set[str] = set()
-    modules: set[str] = set()
-    nodes = list(ast.walk(file.tree))
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                names.add("*" + (node.module or "").rpartition(".")[2] if alias.name == "*" else alias.name)
-                modules.add(alias.asname or alias.name)
-        elif isinstance(node, ast.Import):
-            modules |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    for node in nodes:
-        if isinstance(node, ast.Attribute):
-            below: ast.expr = node.value
-            while isinstance(below, ast.Attribute):
-                below = below.value
-            if isinstance(below, ast.Name) and below.id in modules:
-                names.add(node.attr)
-    return sorted(names) or None
+    names = set(_CALLED.findall(text))
+    for module, listed in _IMPORTED.findall(text):
+        words = _WORD.findall(_COMMENT.sub("", listed))
+        names |= set(words) if "*" not in listed else {"*" + module.rpartition(".")[2]}
+    return sorted(names - {"as"}) or None
 
 
 def _is_test(path: str) -> bool:
@@ -267,7 +259,7 @@ def _is_dynamic(model: DagModel) -> bool:
 
 def _makers(model: DagModel) -> Iterator[dict[str, Any]]:
     """Functions of the module that make a DAG and whose names nothing in this file reads."""
-    exported = any(isinstance(one, ast.Constant) for one in ast.walk(model.source.tree) if _is_exported(one))
+    exported = (id(model.source.tree), "__all__") in model.source.bound
     for dag in model.dags:
         function = dag.function if dag.function is not None else dag.where.scope
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -284,10 +276,6 @@ def _makers(model: DagModel) -> Iterator[dict[str, Any]]:
             "line": function.lineno,
             "decorated": dag.function is not None,
         }
-
-
-def _is_exported(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value == "__all__"
 
 
 def _waits(model: DagModel) -> Iterator[dict[str, Any]]:
@@ -343,8 +331,7 @@ def _assets(model: DagModel) -> dict[str, Any]:
             name = _asset(model.source, one, site.where.scope)
             unknown = unknown or name is None
             produces |= {name} if name else set()
-    attributes = (node.attr for node in ast.walk(model.source.tree) if isinstance(node, ast.Attribute))
-    unknown = unknown or any(one in ("add_outlets", "outlet_events", "outlets") for one in attributes)
+    unknown = unknown or not model.source.attributes.isdisjoint(("add_outlets", "outlet_events", "outlets"))
     unknown = unknown or any(
         one.rpartition(".")[2] in ("AssetAlias", "DatasetAlias", "Metadata", "asset", "DbtDag", "DbtTaskGroup")
         for site in model.source.sites

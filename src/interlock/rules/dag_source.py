@@ -13,9 +13,19 @@ from interlock.rules.files import SourceFile
 
 Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-_BRANCHES = (
-    ast.If, ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match, ast.BoolOp, ast.ListComp,
-    ast.SetComp, ast.DictComp, ast.GeneratorExp,
+_BRANCHES = frozenset(
+    {ast.IfExp, ast.For, ast.AsyncFor, ast.While, ast.Try, ast.TryStar, ast.Match, ast.BoolOp, ast.ListComp,
+     ast.SetComp, ast.DictComp, ast.GeneratorExp}
+)  # fmt: skip
+_SPECIAL = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.With, ast.AsyncWith, ast.If})
+_LEAVES = frozenset(
+    {ast.Constant, ast.Load, ast.Store, ast.Del, *ast.operator.__subclasses__(), *ast.cmpop.__subclasses__(),
+     *ast.unaryop.__subclasses__(), *ast.boolop.__subclasses__()}
+)  # fmt: skip
+_BINDERS = frozenset(
+    {ast.Name, ast.Assign, ast.AnnAssign, ast.withitem, ast.Import, ast.ImportFrom, ast.FunctionDef,
+     ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.Global, ast.Nonlocal, ast.ExceptHandler, ast.MatchAs,
+     ast.MatchStar}
 )  # fmt: skip
 _DEEPEST = 20
 
@@ -65,6 +75,7 @@ class DagSource:
 
     ``functions`` are all of them, with their place. ``statements``: the expression statements, by place. ``loads``: how
     often a name is read. ``plain``: targets (their ``id``) whose value is in ``bound`` already.
+    ``attributes``: every name after a dot.
     """
 
     tree: ast.Module
@@ -77,6 +88,7 @@ class DagSource:
     assigned: list[tuple[ast.Assign, Where]] = field(default_factory=list)
     loads: dict[str, int] = field(default_factory=dict)
     plain: set[int] = field(default_factory=set)
+    attributes: set[str] = field(default_factory=set)
 
     def values(self, scope: Scope, name: str) -> list[ast.expr | Origin | Scope | None]:
         """What a name that is read in ``scope`` may be; empty where nothing here binds it."""
@@ -167,18 +179,35 @@ def _read(source: DagSource) -> None:
     todo: list[tuple[ast.AST, Where]] = [(source.tree, Where(source.tree))]
     while todo:
         node, where = todo.pop()
-        _bind(source, node, where.scope)
+        kind = type(node)
+        if kind in _BINDERS:
+            _bind(source, node, where.scope)
         if isinstance(node, ast.Call):
             source.sites.append(Site(node, where))
+        elif isinstance(node, ast.Attribute):
+            source.attributes.add(node.attr)
         elif isinstance(node, ast.Expr):
             source.statements.append((node.value, where))
         elif isinstance(node, ast.Assign):
             source.assigned.append((node, where))
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            source.functions.append((node, where))
-        elif isinstance(node, ast.ClassDef):
-            source.classes.append((node, where))
-        todo += reversed(list(_below(source, node, where)))
+        if kind in _SPECIAL:
+            todo += reversed(list(_below(source, node, where)))
+            continue
+        if kind in _BRANCHES and where.sure:
+            where = Where(where.scope, False, where.main, where.withs)
+        todo += reversed([(one, where) for one in _children(node)])
+
+
+def _children(node: ast.AST) -> list[ast.AST]:
+    """What stands below a node, without the many leaves that say nothing here."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [one for one in value if isinstance(one, ast.AST) and type(one) not in _LEAVES]
+        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
+            found.append(value)
+    return found
 
 
 def _below(source: DagSource, node: ast.AST, where: Where) -> Iterator[tuple[ast.AST, Where]]:
@@ -186,28 +215,27 @@ def _below(source: DagSource, node: ast.AST, where: Where) -> Iterator[tuple[ast
         source.parents[id(node)] = where.scope
         outside = [*node.args.defaults, *(one for one in node.args.kw_defaults if one is not None)]
         if not isinstance(node, ast.Lambda):
+            source.functions.append((node, where))
             outside += node.decorator_list
         yield from ((one, where) for one in outside)
         inner = Where(node, main=where.main)
         yield from ((one, inner) for one in ([node.body] if isinstance(node, ast.Lambda) else node.body))
     elif isinstance(node, ast.ClassDef):
         source.parents[id(node)] = where.scope
-        outside = [*node.decorator_list, *node.bases, *(one.value for one in node.keywords)]
-        yield from ((one, where) for one in outside)
-        yield from ((one, Where(node, where.sure, where.main)) for one in node.body)
+        source.classes.append((node, where))
+        yield from ((one, where) for one in (*node.decorator_list, *node.bases, *(one.value for one in node.keywords)))
+        inner = Where(node, where.sure, where.main)
+        yield from ((one, inner) for one in node.body)
     elif isinstance(node, ast.With | ast.AsyncWith):
         yield from ((one, where) for one in node.items)
         inner = Where(where.scope, where.sure, where.main, (*where.withs, *node.items))
         yield from ((one, inner) for one in node.body)
-    elif isinstance(node, ast.If) and _is_never(node.test):
-        never = Where(where.scope, False, True, where.withs)
-        yield from ((one, never) for one in node.body)
+    elif isinstance(node, ast.If):
+        body = Where(where.scope, False, where.main or _is_never(node.test), where.withs)
         other = Where(where.scope, False, where.main, where.withs)
+        yield node.test, where
+        yield from ((one, body) for one in node.body)
         yield from ((one, other) for one in node.orelse)
-    else:
-        branch = isinstance(node, _BRANCHES)
-        inner = Where(where.scope, where.sure and not branch, where.main, where.withs) if branch else where
-        yield from ((one, inner) for one in ast.iter_child_nodes(node))
 
 
 def _is_never(test: ast.expr) -> bool:
