@@ -68,6 +68,8 @@ class Names:
             columns = self.query(cte.this, inner, outer) if isinstance(cte.this, exp.Query) else None
             if listed:
                 columns = (*listed, *(columns or ())[len(listed) :])
+            if cte.args.get("search") or cte.args.get("cycle"):
+                columns = None
             known[name] = (columns, 1 if one_row(cte.this) else 2)
         return known
 
@@ -98,7 +100,7 @@ class Names:
                 self._compare(top, first, side, columns)
         order = node.args.get("order")
         if order is not None and first is not None:
-            scope = Scope(outer, [Source("", first)], aliases=frozenset(first))
+            scope = Scope(outer, [Source("", first)])
             self._clause(order, "order", scope, ctes)
         return first
 
@@ -118,7 +120,7 @@ class Names:
 
     def _select(self, node: exp.Select, ctes: _Ctes, outer: Scope | None, final: bool, named: bool) -> Columns:
         aliases = frozenset(str(one.alias).lower() for one in node.expressions if isinstance(one, exp.Alias))
-        scope = Scope(outer, aliases=aliases)
+        scope = Scope(outer, aliases=aliases, outputs=frozenset(own_name(one) or "" for one in node.expressions))
         scope.open = bool(node.args.get("match") or node.args.get("connect"))
         start = node.args.get("from_")
         if start is not None:
@@ -420,7 +422,7 @@ class Names:
             if twice and not (self._quoted(node) or self._unsure(node)):
                 self._ambiguous(node, name, clause, scope, having)
             return
-        if clause in _AFTER and name in scope.aliases:
+        if clause in _AFTER and name in scope.outputs:
             return
         candidates: list[str] = []
         for each in scope.chain():
@@ -446,9 +448,10 @@ class Names:
     def _ambiguous(self, node: exp.Column, name: str, clause: str, scope: Scope, having: list[Source]) -> None:
         if name in scope.merged or scope.natural or self._dialect == "clickhouse":
             return
-        if name in scope.aliases and (clause in _AFTER or self._dialect not in STRICT_ALIASES):
-            if not (clause == "select" and node.parent is not None and isinstance(node.parent, exp.Select)):
-                return
+        if clause in _AFTER and name in scope.outputs:
+            return
+        if name in scope.aliases and self._dialect not in STRICT_ALIASES:
+            return
         if len(having) == 1:
             if self._dialect in UNIQUE_COLUMNS:
                 self._add(SqlKind.AMBIGUOUS, node, name, f"is ambiguous: '{having[0].name}' has it twice")

@@ -33,6 +33,7 @@ class Source:
 class Scope:
     """A SELECT. ``values``: names that stand for a value (``UNNEST(items) AS item``). ``merged``: columns of USING.
 
+    ``aliases``: names that its SELECT gives, ``outputs``: all names that its columns have.
     ``open``: something is in it that nobody can judge.
     """
 
@@ -41,6 +42,7 @@ class Scope:
     values: set[str] = field(default_factory=set)
     merged: set[str] = field(default_factory=set)
     aliases: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
     natural: bool = False
     open: bool = False
 

@@ -5,6 +5,7 @@ since it does not know all that a warehouse does: only what no dialect allows is
 """
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,23 @@ from interlock.rules.sql_findings import SqlKind, SqlProblem
 from interlock.rules.sql_words import RESERVED, RESERVED_ALIASES
 
 # Where a SELECT's list may end in a comma.
-_TRAILING_COMMA = frozenset(("bigquery", "duckdb", "snowflake", "clickhouse", "databricks"))
+_TRAILING_COMMA = frozenset(("bigquery", "duckdb", "snowflake", "clickhouse"))
+# Where it may not, but newer versions could have learnt it.
+_MAYBE_TRAILING_COMMA = frozenset(("redshift", "databricks", "athena"))
+# Dialects that sqlglot knows so well that what neither it nor any other dialect parses is broken.
+_WELL_KNOWN = frozenset(("bigquery", "snowflake", "redshift"))
+# Constructs of which sqlglot's dialects know a part.
+_RARE = re.compile(
+    r"\b(?:pivot|unpivot|match_recognize|lateral\s+view|model|json_\w+|xml\w*|with\s+offset|values|connect\s+by|semantic_view"
+    r"|for\s+system_time|tablesample|sample|table|window|remove|format|ml|ai|graph_table|changes|at|before|input|resample)\b",
+    re.IGNORECASE,
+)
+# Variables that a client puts in, and commands of psql.
+_PLACEHOLDER = re.compile(
+    r"%\(\w+\)s|%s\b|\$\{|\{\w*\}|(?<![:\w\])}]):[A-Za-z_'\"]|\?|^\s*\\|\\g|&&?\w+|@\w+@|#\w+#|<%|\{\{|\{%"
+    r"|COMMAND -----|-- MAGIC",
+    re.MULTILINE,
+)
 # Dialects whose grammar is known well enough to call a stray comma an error.
 _KNOWN = frozenset(
     "bigquery snowflake postgres redshift spark databricks trino presto athena mysql tsql hive sqlite".split()
@@ -27,6 +44,9 @@ _ENDS_CLAUSE = frozenset(("where", "group by", "order by", "having", "qualify", 
 _JUDGED = frozenset(("select", "with", "insert", "merge", "from", "("))
 # Statements around others: where one of them is, semicolons do not end what they seem to end.
 _BLOCKS = frozenset("begin declare if for while loop do end elseif else case repeat call execute".split())
+_TEXTS = frozenset(
+    (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.RAW_STRING, TokenType.BYTE_STRING, TokenType.IDENTIFIER)
+)
 _OPENING = {TokenType.L_PAREN: ")", TokenType.L_BRACKET: "]", TokenType.L_BRACE: "}"}
 _CLOSING = {TokenType.R_PAREN: "(", TokenType.R_BRACKET: "[", TokenType.R_BRACE: "{"}
 
@@ -102,7 +122,9 @@ def is_script(found: Sequence[Statement]) -> bool:
 
 def syntax_of(statement: Statement) -> list[SqlProblem]:
     """What is wrong with a statement's syntax; at most one problem, besides reserved words."""
-    if not statement.judged:
+    if not statement.judged or "|>" in statement.slice:
+        return []
+    if statement.dialect in ("postgres", "duckdb") and _PLACEHOLDER.search(_without_texts(statement)):
         return []
     if statement.dialect in ("postgres", "duckdb"):
         return _by_own_parser(statement)
@@ -110,7 +132,7 @@ def syntax_of(statement: Statement) -> list[SqlProblem]:
     if strayed is not None:
         return [strayed]
     if statement.error is not None:
-        return [_parse_error(statement)]
+        return [] if _PLACEHOLDER.search(_without_texts(statement)) else [_parse_error(statement)]
     return [] if statement.tree is None or isinstance(statement.tree, exp.Command) else list(_reserved(statement))
 
 
@@ -130,8 +152,7 @@ def _problem(statement: Statement, token: Token, detail: str, severity: Severity
 
 def _shown(token: Token) -> str:
     """A token as it is told; never the text of a literal, which may be data."""
-    literal = token.token_type in (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.RAW_STRING)
-    return "a text" if literal else str(token.text)[:40]
+    return "a text" if token.token_type in _TEXTS and token.token_type is not TokenType.IDENTIFIER else str(token.text)[:40]
 
 
 def _unbalanced(statement: Statement) -> SqlProblem | None:
@@ -182,10 +203,12 @@ def _stray_comma(statement: Statement) -> SqlProblem | None:
             return _problem(statement, token, "two commas follow each other", error)
         ends = (
             following is None or following.token_type in (TokenType.FROM, TokenType.R_PAREN, TokenType.R_BRACKET)
-            or (after in _ENDS_CLAUSE and following.token_type is not TokenType.VAR)
+            or (after in _ENDS_CLAUSE and following.token_type not in (TokenType.VAR, *_TEXTS))
         )  # fmt: skip
         if not ends or (in_list and statement.dialect in _TRAILING_COMMA):
             continue
+        if in_list and statement.dialect in _MAYBE_TRAILING_COMMA:
+            error = Severity.WARNING
         if level["ddl"] and not level["select"] or statement.dialect in ("clickhouse", ""):
             continue
         if following is not None and after in ("limit", "union", "order by") and statement.error is None:
@@ -195,18 +218,38 @@ def _stray_comma(statement: Statement) -> SqlProblem | None:
         previous = statement.tokens[max(0, number - 1)]
         return SqlProblem(
             named.kind, named.line, named.line, named.column, f"{_shown(previous)},", named.detail,
-            severity=error if word == "," else Severity.WARNING,
+            severity=error,
         )  # fmt: skip
     return None
 
 
 def _parse_error(statement: Statement) -> SqlProblem:
     told: dict[str, Any] = statement.error.errors[0] if statement.error and statement.error.errors else {}
-    line, text = int(told.get("line") or 1), str(told.get("highlight") or "")
+    line = int(told.get("line") or 1)
     found = [one for one in statement.tokens if one.line == line and one.col == told.get("col")]
     token = found[0] if found else statement.tokens[-1]
     detail = _in_words(str(told.get("description") or "it cannot be parsed"))
-    return _problem(statement, token, detail if text or detail else "it cannot be parsed", Severity.WARNING)
+    index = statement.tokens.index(token)
+    certain = (
+        token.token_type not in _TEXTS and statement.tokens[max(0, index - 1)].token_type not in _TEXTS
+        and statement.dialect in _WELL_KNOWN and statement.first in ("select", "with")
+        and not _RARE.search(_without_texts(statement)) and not parses_elsewhere(statement)
+    )  # fmt: skip
+    return _problem(statement, token, detail, Severity.ERROR if certain else Severity.WARNING)
+
+
+def _without_texts(statement: Statement) -> str:
+    """A statement's words without literals, quoted names and (but for Databricks' marks) comments."""
+    kept = [
+        str(token.text) if token.token_type not in _TEXTS else "''"
+        for token in statement.tokens
+    ]  # fmt: skip
+    marks = [comment for token in statement.tokens for comment in token.comments if "COMMAND" in comment or "MAGIC" in comment]
+    glued = "".join(
+        (" " if index and token.start > statement.tokens[index - 1].end + 1 else "") + kept[index]
+        for index, token in enumerate(statement.tokens)
+    )
+    return glued + " ".join(f"-- {one.strip()}" for one in marks)
 
 
 def _in_words(description: str) -> str:
