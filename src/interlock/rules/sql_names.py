@@ -45,7 +45,11 @@ class Names:
         """The columns of a query; ``named``: whether anything can refer to them by name."""
         while isinstance(node, exp.Subquery):
             ctes = self._with(node, ctes, outer)
-            if node.args.get("pivots") or not isinstance(node.this, exp.Query):
+            if (
+                node.args.get("pivots")
+                or not isinstance(node.this, exp.Query)
+                or (node.this.args.get("joins") and (isinstance(node.this, exp.Subquery)))
+            ):
                 return None
             node = node.this
         if isinstance(node, exp.SetOperation):
@@ -59,6 +63,7 @@ class Names:
         if clause is None:
             return ctes
         known = dict(ctes)
+        searches = clause.args.get("search") is not None or ("cycle" in self._sql.lower() and clause.recursive)
         for cte in clause.expressions:
             name = str(cte.alias).lower()
             listed = tuple(one.name.lower() for one in cte.args["alias"].columns) if cte.args.get("alias") else ()
@@ -68,7 +73,7 @@ class Names:
             columns = self.query(cte.this, inner, outer) if isinstance(cte.this, exp.Query) else None
             if listed:
                 columns = (*listed, *(columns or ())[len(listed) :])
-            if cte.args.get("search") or cte.args.get("cycle"):
+            if searches:
                 columns = None
             known[name] = (columns, 1 if one_row(cte.this) else 2)
         return known
@@ -141,11 +146,14 @@ class Names:
 
     def _source(self, node: exp.Expr, scope: Scope, ctes: _Ctes) -> None:
         alias = str(node.alias_or_name).lower()
-        listed = node.args.get("alias").columns if isinstance(node.args.get("alias"), exp.TableAlias) else []
+        told = node.args.get("alias")
+        listed = told.columns if isinstance(told, exp.TableAlias) else []
         names = tuple(one.name.lower() for one in listed)
         if isinstance(node, exp.Table):
             self._table(node, alias, names, scope, ctes)
-        elif isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Query):
+        elif isinstance(node, exp.Subquery) and (
+            not isinstance(node.this, exp.Query) or (isinstance(node.this, exp.Subquery) and not node.this.alias)
+        ):
             inner = Scope(scope.outer) if node.alias else scope
             self._source(node.this, inner, self._with(node, ctes, scope.outer))
             if node.alias:
@@ -182,7 +190,7 @@ class Names:
         hidden = name.rpartition(".")[2] if node.alias else ""
         columns: Columns = None
         rows = 2
-        if not name or self._opaque and not self._opaque.isdisjoint(name.split(".")):
+        if not name or not self._opaque.isdisjoint(name.split(".")):
             scope.open = scope.open or bool(name)
             rows = 1
         elif name in ctes:
@@ -211,11 +219,12 @@ class Names:
             if str(inside.alias).lower() == near:
                 return
             inside = inside.find_ancestor(exp.CTE)
-        others = [
-            one for one in node.root().find_all(exp.Table)
-            if one is not node and one.name.lower() != name and not one.args.get("db") and one.name.lower() not in ctes
-            and one.name.lower() not in self._relations and isinstance(one.this, exp.Identifier) and not isinstance(one.parent, (exp.Create, exp.Insert))
-        ]  # fmt: skip
+        others = any(
+            isinstance(one.this, exp.Identifier) and not one.args.get("db") and one.name.lower() != name
+            and one.name.lower() not in ctes and one.name.lower() not in self._relations
+            and not isinstance(one.parent, (exp.Create, exp.Insert))
+            for one in node.root().find_all(exp.Table)
+        )  # fmt: skip
         certain = not others and bool(self._dialect)
         self._add(
             SqlKind.RELATION, node.this, node.name, f"is no CTE of this statement; '{near}' is", near,
@@ -304,7 +313,7 @@ class Names:
         columns = scope.star(only)
         for one in star.args.get("replace") or ():
             self._clause(one, "select", scope, ctes)
-        if star.args.get("ilike") or star.args.get("except_") and columns is None:
+        if star.args.get("ilike") or (star.args.get("except_") and columns is None):
             return None
         renamed = {
             (one.this.name or one.name).lower(): one.alias.lower()
@@ -442,7 +451,9 @@ class Names:
         else:
             tables = [one.name for one in scope.sources if one.name]
             shown = ", ".join(f"'{one}'" for one in tables[:4])
-            detail = f"is no column of {shown}" if len(tables) == 1 else f"is a column of none of {shown}"
+            detail = (
+                f"is a column of none of {shown}" if len(tables) > 1 else f"is no column of {shown or 'the subquery'}"
+            )
         self._add(SqlKind.COLUMN, node, name, detail, nearest(name, candidates) if name not in scope.aliases else "")
 
     def _ambiguous(self, node: exp.Column, name: str, clause: str, scope: Scope, having: list[Source]) -> None:
@@ -494,6 +505,8 @@ def _outermost(node: object) -> Iterator[exp.Expr]:
         one = stack.pop()
         if isinstance(one, (exp.Query, exp.Column)):
             yield one
+        elif isinstance(one, exp.Star):
+            stack.extend(one.args.get("replace") or ())  # the names that it leaves out are not columns in scope
         elif isinstance(one, exp.Expr):
             for value in one.args.values():
                 if isinstance(value, list):
@@ -524,7 +537,9 @@ def _start(node: exp.Expr) -> tuple[int, int]:
     """(offset, line) of the first name within a node, or else around it; a line of 0 where none has a place."""
     around: exp.Expr | None = node
     while around is not None:
-        places = [(one.meta["start"], one.meta["line"]) for one in around.find_all(exp.Identifier) if "line" in one.meta]
+        places = [
+            (one.meta["start"], one.meta["line"]) for one in around.find_all(exp.Identifier) if "line" in one.meta
+        ]
         if places:
             start, line = min(places)
             return (int(start), int(line))

@@ -96,18 +96,20 @@ def normal_relations(relations: Mapping[str, Sequence[str] | None]) -> dict[str,
     }
 
 
-_NO_QUOTES = str.maketrans("", "", "`\"[]")
+_NO_QUOTES = str.maketrans("", "", '`"[]')
 
 
 def own_name(node: exp.Expr) -> str | None:
-    """The name of a column of a SELECT in lower case; "" where the warehouse makes one up, None where it may be many."""
+    """The name of a column of a SELECT in lower case; "" for one that is made up, None where it may be many."""
     if isinstance(node, exp.Alias):
         return str(node.alias).lower()
     if isinstance(node, exp.Column):
         return None if isinstance(node.this, exp.Star) else str(node.name).lower()
     if isinstance(node, exp.Dot):
         last = node.expression
-        return str(last.name).lower() if isinstance(last, exp.Identifier) else None if isinstance(last, exp.Star) else ""
+        return (
+            str(last.name).lower() if isinstance(last, exp.Identifier) else None if isinstance(last, exp.Star) else ""
+        )
     if isinstance(node, (exp.Star, exp.Aliases, exp.Columns)) or node.find(exp.Columns, exp.Explode, exp.Posexplode):
         return None
     if isinstance(node, (exp.Anonymous, exp.Dot, exp.Inline, exp.ExplodingGenerateSeries)):
@@ -117,7 +119,15 @@ def own_name(node: exp.Expr) -> str | None:
 
 def _may_be_many(node: exp.Expr) -> bool:
     """Whether a function could give several columns (json_tuple, stack, inline)."""
-    return str(node.name).lower() in ("json_tuple", "stack", "inline", "inline_outer", "explode_outer", "unpack", "unnest")
+    return str(node.name).lower() in (
+        "json_tuple",
+        "stack",
+        "inline",
+        "inline_outer",
+        "explode_outer",
+        "unpack",
+        "unnest",
+    )
 
 
 def one_row(query: exp.Expr) -> bool:
@@ -125,8 +135,10 @@ def one_row(query: exp.Expr) -> bool:
     if not isinstance(query, exp.Select):
         return False
     limit = query.args.get("limit")
-    if not query.args.get("from_") or (limit is not None and limit.name == "1") or (
-        isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.name == "1"
+    if (
+        not query.args.get("from_")
+        or (limit is not None and limit.name == "1")
+        or (isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.name == "1")
     ):
         return True
     if query.args.get("group"):

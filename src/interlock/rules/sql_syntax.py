@@ -7,15 +7,16 @@ since it does not know all that a warehouse does: only what no dialect allows is
 import logging
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from sqlglot import Dialect, exp
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from interlock.model.findings import Severity
 from interlock.rules.sql_findings import SqlKind, SqlProblem
-from interlock.rules.sql_words import RESERVED, RESERVED_ALIASES
+from interlock.rules.sql_words import RESERVED, RESERVED_ALIASES, words_of
 
 # Where a SELECT's list may end in a comma.
 _TRAILING_COMMA = frozenset(("bigquery", "duckdb", "snowflake", "clickhouse"))
@@ -36,17 +37,17 @@ _PLACEHOLDER = re.compile(
     re.MULTILINE,
 )
 # Dialects whose grammar is known well enough to call a stray comma an error.
-_KNOWN = frozenset(
-    "bigquery snowflake postgres redshift spark databricks trino presto athena mysql tsql hive sqlite".split()
-)
+_KNOWN = words_of("bigquery snowflake postgres redshift spark databricks trino presto athena mysql tsql hive sqlite")
 _CLOSE = ("", "postgres", "snowflake", "bigquery", "databricks", "duckdb", "trino", "tsql", "clickhouse", "oracle")
 _ENDS_CLAUSE = frozenset(("where", "group by", "order by", "having", "qualify", "limit", "union", "union all"))
 _JUDGED = frozenset(("select", "with", "insert", "merge", "from", "("))
 # Statements around others: where one of them is, semicolons do not end what they seem to end.
-_BLOCKS = frozenset("begin declare if for while loop do end elseif else case repeat call execute".split())
+_BLOCKS = words_of("begin declare if for while loop do end elseif else case repeat call execute")
 _TEXTS = frozenset(
     (TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.RAW_STRING, TokenType.BYTE_STRING, TokenType.IDENTIFIER)
 )
+# Beyond that the warehouses' parsers, which are written in C and recurse, are not asked.
+_MANY_TOKENS = 20_000
 _OPENING = {TokenType.L_PAREN: ")", TokenType.L_BRACKET: "]", TokenType.L_BRACE: "}"}
 _CLOSING = {TokenType.R_PAREN: "(", TokenType.R_BRACKET: "[", TokenType.R_BRACE: "{"}
 
@@ -86,12 +87,17 @@ class Statement:
         kinds = words[1:6]
         if not {"table", "view"} & set(kinds) or "function" in kinds:
             return False
-        return any(a == "as" and b in ("select", "with", "(") for a, b in zip(words, words[1:], strict=False))
+        return any(a == "as" and b in ("select", "with", "(") for a, b in pairwise(words))
 
     @property
     def slice(self) -> str:
         """Its own text."""
         return self.text[self.tokens[0].start : self.tokens[-1].end + 1]
+
+
+def known_dialect(name: str) -> str:
+    """A dialect as sqlglot names it; "" for one that it does not know."""
+    return name.lower() if name and Dialect.get(name.lower()) is not None else ""
 
 
 def statements(sql: str, dialect: str) -> list[Statement] | SqlProblem:
@@ -126,7 +132,7 @@ def syntax_of(statement: Statement) -> list[SqlProblem]:
         return []
     if statement.dialect in ("postgres", "duckdb") and _PLACEHOLDER.search(_without_texts(statement)):
         return []
-    if statement.dialect in ("postgres", "duckdb"):
+    if statement.dialect in ("postgres", "duckdb") and len(statement.tokens) < _MANY_TOKENS:
         return _by_own_parser(statement)
     strayed = _unbalanced(statement) or _stray_comma(statement)
     if strayed is not None:
@@ -152,7 +158,11 @@ def _problem(statement: Statement, token: Token, detail: str, severity: Severity
 
 def _shown(token: Token) -> str:
     """A token as it is told; never the text of a literal, which may be data."""
-    return "a text" if token.token_type in _TEXTS and token.token_type is not TokenType.IDENTIFIER else str(token.text)[:40]
+    return (
+        "a text"
+        if token.token_type in _TEXTS and token.token_type is not TokenType.IDENTIFIER
+        else str(token.text)[:40]
+    )
 
 
 def _unbalanced(statement: Statement) -> SqlProblem | None:
@@ -185,7 +195,6 @@ def _stray_comma(statement: Statement) -> SqlProblem | None:
     error = Severity.ERROR if statement.dialect in _KNOWN else Severity.WARNING
     for number, token in enumerate(statement.tokens):
         kind, level = token.token_type, opened[-1]
-        word = str(token.text).lower()
         if kind in _OPENING:
             opened.append({"select": False, "from": False, "ddl": level["ddl"] and not level["select"]})
         elif kind in _CLOSING and len(opened) > 1:
@@ -209,7 +218,7 @@ def _stray_comma(statement: Statement) -> SqlProblem | None:
             continue
         if in_list and statement.dialect in _MAYBE_TRAILING_COMMA:
             error = Severity.WARNING
-        if level["ddl"] and not level["select"] or statement.dialect in ("clickhouse", ""):
+        if (level["ddl"] and not level["select"]) or statement.dialect in ("clickhouse", ""):
             continue
         if following is not None and after in ("limit", "union", "order by") and statement.error is None:
             continue
@@ -244,7 +253,12 @@ def _without_texts(statement: Statement) -> str:
         str(token.text) if token.token_type not in _TEXTS else "''"
         for token in statement.tokens
     ]  # fmt: skip
-    marks = [comment for token in statement.tokens for comment in token.comments if "COMMAND" in comment or "MAGIC" in comment]
+    marks = [
+        comment
+        for token in statement.tokens
+        for comment in token.comments
+        if "COMMAND" in comment or "MAGIC" in comment
+    ]
     glued = "".join(
         (" " if index and token.start > statement.tokens[index - 1].end + 1 else "") + kept[index]
         for index, token in enumerate(statement.tokens)
@@ -273,7 +287,7 @@ def parses_elsewhere(statement: Statement) -> bool:
             dialect = Dialect.get_or_raise(other or None)
             dialect.parser(error_level=ErrorLevel.IMMEDIATE).parse(dialect.tokenize(statement.slice), statement.slice)
             return True
-        except Exception:  # noqa: BLE001, S112
+        except Exception:
             continue
     return False
 
@@ -331,7 +345,7 @@ def _duckdb(statement: Statement) -> tuple[str, int] | None:
             at -= 3 if line.startswith("...") else 0
             offset = _offset(statement.slice, int(number) if number.isdigit() else 1, shown, max(0, at))
         return "syntax error for DuckDB", offset
-    except Exception:  # noqa: BLE001
+    except Exception:
         return None
     return None
 
@@ -364,7 +378,7 @@ def _reserved(statement: Statement) -> list[SqlProblem]:
             continue
         if isinstance(node.parent, (exp.Func, exp.Kwarg)):
             continue
-        if statement.text[start - 1 : start] in "`\"[":
+        if statement.text[start - 1 : start] in '`"[':
             continue
         column = start - statement.text.rfind("\n", 0, start)
         line = int(identifier.meta["line"])

@@ -9,10 +9,22 @@ from interlock.model.findings import Severity
 from interlock.rules.sql_findings import SqlKind, SqlProblem
 from interlock.rules.sql_names import Names
 from interlock.rules.sql_scope import dotted, normal_relations
-from interlock.rules.sql_syntax import Statement, is_script, statements, syntax_of
+from interlock.rules.sql_syntax import is_script, known_dialect, statements, syntax_of
 
 # Names of variables and of what a procedure's language knows: with one of these about, a bare name may be anything.
 _DECLARES = frozenset(("declare", "set", "define", "variable"))
+_WAREHOUSES = (
+    "postgres",
+    "bigquery",
+    "snowflake",
+    "redshift",
+    "databricks",
+    "trino",
+    "tsql",
+    "mysql",
+    "duckdb",
+    "oracle",
+)
 _LARGEST = 300_000
 
 
@@ -28,6 +40,7 @@ def problems(
     """
     if len(sql) > _LARGEST:
         return []
+    dialect = known_dialect(dialect)
     try:
         return sorted(_problems(sql, dialect, relations, opaque, table), key=lambda one: (one.line, one.column))
     except RecursionError:
@@ -40,6 +53,7 @@ def output_columns(
     """The columns that a text's one SELECT gives, in lower case and in order; None where they are not all known."""
     if len(sql) > _LARGEST:
         return None
+    dialect = known_dialect(dialect)
     try:
         found = statements(sql, dialect)
         if isinstance(found, SqlProblem) or len(found) != 1 or "|>" in sql:
@@ -75,7 +89,9 @@ def _problems(
             continue
         names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
         becomes = isinstance(one.tree, exp.Create) or (table and isinstance(one.tree, exp.Query))
-        names.query(query, {}, final=becomes, named=becomes or isinstance(one.tree, exp.Query) and dialect == "bigquery")
+        names.query(
+            query, {}, final=becomes, named=becomes or (isinstance(one.tree, exp.Query) and dialect == "bigquery")
+        )
         told += names.problems
     return told
 
@@ -107,4 +123,13 @@ def _made(tree: exp.Expr) -> set[str]:
     return {dotted(target)} if isinstance(target, exp.Table) and isinstance(target.this, exp.Identifier) else set()
 
 
-__all__ = ["SqlProblem", "Statement", "output_columns", "problems"]
+def parses_in_another(sql: str, dialect: str) -> bool:
+    """Whether another warehouse would take a text whose syntax this one refuses."""
+    try:
+        for other in _WAREHOUSES:
+            found = statements(sql, other) if other != dialect else None
+            if isinstance(found, list) and not any(one.error or syntax_of(one) for one in found):
+                return True
+    except RecursionError:
+        pass
+    return False
