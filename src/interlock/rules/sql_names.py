@@ -5,7 +5,6 @@ certain (a star over an unknown table, PIVOT, a table function) makes the names 
 names are never judged.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 
 from sqlglot import exp
@@ -270,10 +269,12 @@ class Names:
             if self._dialect in ("", "bigquery") and join.kind == "CROSS":
                 continue
             conditions = [node.args.get("where"), node.args.get("qualify"), *(one.args.get("on") for one in joins)]
-            written = " ".join(one.sql() for one in conditions if one is not None).lower()
-            if re.search(rf"\b{re.escape(name)}\b|\"{re.escape(name)}\"", written) or (written and not source.closed):
-                continue
-            if any(column in written for column in source.columns or ()):
+            columns = [column for one in conditions if one is not None for column in one.find_all(exp.Column)]
+            if any(
+                name in (part.name.lower() for part in column.parts[:-1])
+                or (len(column.parts) == 1 and (not source.closed or column.name.lower() in (source.columns or ())))
+                for column in columns
+            ):
                 continue
             self._add(
                 SqlKind.NO_CONDITION, right, right.alias_or_name,

@@ -7,16 +7,19 @@ since it does not know all that a warehouse does: only what no dialect allows is
 import logging
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlglot import Dialect, exp
+from sqlglot import Dialect, TokenType, exp
 from sqlglot.errors import ErrorLevel, ParseError, SqlglotError
-from sqlglot.tokenizer_core import Token, TokenType
 
 from interlock.model.findings import Severity
 from interlock.rules.sql_findings import SqlKind, SqlProblem
 from interlock.rules.sql_words import RESERVED, RESERVED_ALIASES, words_of
+
+if TYPE_CHECKING:
+    from sqlglot.tokenizer_core import Token
 
 # Where a SELECT's list may end in a comma.
 _TRAILING_COMMA = frozenset(("bigquery", "duckdb", "snowflake", "clickhouse"))
@@ -58,7 +61,7 @@ logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 class Statement:
     """One statement: its tokens, and its tree where sqlglot makes one. ``text`` is all that it was cut from."""
 
-    def __init__(self, text: str, tokens: Sequence[Token], dialect: str) -> None:
+    def __init__(self, text: str, tokens: Sequence["Token"], dialect: str) -> None:
         self.text = text
         self.tokens = tokens
         self.dialect = dialect
@@ -150,13 +153,13 @@ def _unfinished(sql: str, message: str) -> SqlProblem:
     )  # fmt: skip
 
 
-def _problem(statement: Statement, token: Token, detail: str, severity: Severity = Severity.ERROR) -> SqlProblem:
+def _problem(statement: Statement, token: "Token", detail: str, severity: Severity = Severity.ERROR) -> SqlProblem:
     column = token.start - statement.text.rfind("\n", 0, token.start)
     line = statement.text.count("\n", 0, token.start) + 1
     return SqlProblem(SqlKind.SYNTAX, line, line, column, _shown(token), detail, severity=severity)
 
 
-def _shown(token: Token) -> str:
+def _shown(token: "Token") -> str:
     """A token as it is told; never the text of a literal, which may be data."""
     return (
         "a text"
@@ -210,10 +213,7 @@ def _stray_comma(statement: Statement) -> SqlProblem | None:
         in_list = level["select"] and not level["from"]
         if following is not None and following.token_type is TokenType.COMMA:
             return _problem(statement, token, "two commas follow each other", error)
-        ends = (
-            following is None or following.token_type in (TokenType.FROM, TokenType.R_PAREN, TokenType.R_BRACKET)
-            or (after in _ENDS_CLAUSE and following.token_type not in (TokenType.VAR, *_TEXTS))
-        )  # fmt: skip
+        ends = following is None or _ends(following)
         if not ends or (in_list and statement.dialect in _TRAILING_COMMA):
             continue
         if in_list and statement.dialect in _MAYBE_TRAILING_COMMA:
@@ -307,10 +307,34 @@ def _by_own_parser(statement: Statement) -> list[SqlProblem]:
         return [exact]
     index = statement.tokens.index(token)
     previous = statement.tokens[index - 1] if index else token
-    if previous.token_type is TokenType.COMMA:
+    for one in (token, previous):
+        if _is_name(statement, one):
+            named = f"is a reserved word of {_spoken(statement.dialect)} and stands without quotes as a column"
+            return [replace(_problem(statement, one, named), kind=SqlKind.RESERVED)]
+    ended = offset >= len(statement.slice) or _ends(token)
+    if previous.token_type is TokenType.COMMA and ended:
         where = "the end" if offset >= len(statement.slice) else f"'{_shown(token)}'"
         return [_problem(statement, previous, f"a comma stands before {where}, and nothing between them")]
     return [_problem(statement, token, message)]
+
+
+def _ends(token: "Token") -> bool:
+    """Whether a list cannot go on with this word."""
+    if token.token_type in (TokenType.FROM, TokenType.R_PAREN, TokenType.R_BRACKET):
+        return True
+    return str(token.text).lower() in _ENDS_CLAUSE and token.token_type not in (TokenType.VAR, *_TEXTS)
+
+
+def _is_name(statement: Statement, token: "Token") -> bool:
+    """Whether sqlglot takes a keyword for a column."""
+    if statement.tree is None or token.token_type in (TokenType.VAR, *_TEXTS):
+        return False
+    columns = statement.tree.find_all(exp.Column)
+    return any(one.this.meta.get("start") == token.start for one in columns if isinstance(one.this, exp.Identifier))
+
+
+def _spoken(dialect: str) -> str:
+    return {"bigquery": "BigQuery", "duckdb": "DuckDB", "postgres": "PostgreSQL"}.get(dialect, dialect.capitalize())
 
 
 def _postgres(statement: Statement) -> tuple[str, int] | None:
@@ -382,7 +406,7 @@ def _reserved(statement: Statement) -> list[SqlProblem]:
             continue
         column = start - statement.text.rfind("\n", 0, start)
         line = int(identifier.meta["line"])
-        told = f"is a reserved word of {statement.dialect.capitalize()} and stands without quotes as "
+        told = f"is a reserved word of {_spoken(statement.dialect)} and stands without quotes as "
         told += "an alias" if alias else "a column"
         found.append(
             SqlProblem(SqlKind.RESERVED, line, line, column, str(identifier.name), told, severity=Severity.WARNING)
