@@ -326,8 +326,8 @@ def _ends(token: "Token") -> bool:
 
 
 def _is_name(statement: Statement, token: "Token") -> bool:
-    """Whether sqlglot takes a keyword for a column."""
-    if statement.tree is None or token.token_type in (TokenType.VAR, *_TEXTS):
+    """Whether sqlglot takes a word for a column that is reserved in PostgreSQL, and so in what descends from it."""
+    if statement.tree is None or token.token_type in _TEXTS or str(token.text).lower() not in RESERVED["redshift"]:
         return False
     columns = statement.tree.find_all(exp.Column)
     return any(one.this.meta.get("start") == token.start for one in columns if isinstance(one.this, exp.Identifier))
