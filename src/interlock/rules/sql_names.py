@@ -17,6 +17,7 @@ from interlock.rules.sql_words import DATE_PARTS, FIELDS, LATERAL_ALIASES, PSEUD
 # Clauses that may name what the SELECT calls its columns.
 _AFTER = frozenset(("group", "having", "qualify", "order", "cluster", "sort", "distribute", "distinct", "limit"))
 _SKIPPED = frozenset(("from_", "joins", "laterals", "with_", "expressions", "kind", "hint", "into", "match", "connect"))
+_OTHER_CASE = "\0"
 _Ctes = Mapping[str, tuple[Columns, int]]
 
 
@@ -211,7 +212,7 @@ class Names:
         if name in self._made or len(name) < 4:
             return
         near = nearest(name, list(ctes))
-        if not near or not _one_letter(name, near) or self._relations.get(near) is not None:
+        if not near or not _one_letter(name, near):
             return
         inside = node.find_ancestor(exp.CTE)
         while inside is not None:
@@ -301,7 +302,16 @@ class Names:
                 output.append((name, one, False))
         if named:
             self._duplicates(output, final)
-        return tuple(name for name, _, _ in output) if known else None
+        return self._distinct(output) if known else None
+
+    def _distinct(self, output: list[tuple[str, exp.Expr, bool]]) -> Columns:
+        """The names of columns; one that only its quotes tell from an earlier one cannot be referred to here."""
+        first: dict[str, str] = {}
+        names = []
+        for name, node, starred in output:
+            key = self._exact(name, node, starred)
+            names.append(name if first.setdefault(name, key) == key else f"{name}{_OTHER_CASE}")
+        return tuple(names)
 
     def _star(self, node: exp.Expr, star: exp.Star, scope: Scope, ctes: _Ctes) -> Columns:
         only = ""

@@ -62,7 +62,7 @@ def output_columns(
         columns = Names(sql, dialect, normal_relations(relations), opaque).query(query, {}) if query else None
     except RecursionError:
         return None
-    return None if columns is None or "" in columns else list(columns)
+    return None if columns is None or any(not one or "\0" in one for one in columns) else list(columns)
 
 
 def _problems(
