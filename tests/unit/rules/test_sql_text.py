@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from interlock.model.findings import Severity
-from interlock.rules.sql_text import output_columns, problems
+from interlock.rules.sql_text import problems
 
 FOLDER = Path(__file__).parent / "sql"
 RELATIONS = {
@@ -44,7 +44,11 @@ def test_broken_statement_is_found(dialect: str, expected: str, sql: str) -> Non
 
 @pytest.mark.parametrize("path", sorted((FOLDER / "models").glob("*.sql")), ids=lambda path: path.stem)
 def test_long_model_is_left_alone(path: Path) -> None:
-    found = [one for one in problems(path.read_text("utf-8"), path.stem.partition("_")[0], {}) if one.severity is not Severity.INFO]
+    found = [
+        one
+        for one in problems(path.read_text("utf-8"), path.stem.partition("_")[0], {})
+        if one.severity is not Severity.INFO
+    ]
     assert found == []
 
 
