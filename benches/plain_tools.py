@@ -41,7 +41,7 @@ def measure(project: Path, *, airflow: Path, dbt: Path, cache: Path, uv: str, ru
     `airflow` and `dbt` are interpreters of runtimes that hold them; sqlfluff gets an environment of its own below
     `cache`, whose building is not timed. ToolError when a tool fails for another reason than findings of its own.
     """
-    sqlfluff = _sqlfluff_environment(cache, uv)
+    sqlfluff = sqlfluff_environment(cache, uv)
     with tempfile.TemporaryDirectory(prefix="ilk-plain-") as scratch:
         work = Path(scratch)
         return {
@@ -118,7 +118,8 @@ def _base_environment(home: Path) -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home), "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
-def _sqlfluff_environment(cache: Path, uv: str) -> Path:
+def sqlfluff_environment(cache: Path, uv: str) -> Path:
+    """The interpreter of an environment with sqlfluff, made once below ``cache``; ToolError when that fails."""
     folder = cache / SQLFLUFF.replace("==", "-")
     python = folder / "bin" / "python"
     ready = folder / "ready"

@@ -61,7 +61,7 @@ class Said:
             found.append((words, error["remedy"], error["detail"]))
         for one in self.body.get("findings", ()):
             if one["severity"] == "error":
-                found.append((f"{_place(one['place'])} {one['summary']}", one["remedy"], one["detail"]))
+                found.append((f"{_place(one)} {one['summary']}", one["remedy"], one["detail"]))
         for one in self.body.get("problems", ()):
             found.append((f"{one['subject']} {one['summary']}", one["remedy"], ""))
         return found

@@ -115,7 +115,7 @@ def test_hostile_file_is_refused_with_its_name_line_and_a_remedy(
 
 
 def test_only_the_hostile_files_are_blamed(checked: Said) -> None:
-    blamed = {one["place"]["path"] for one in checked.body["findings"] if one["severity"] == "error"}
+    blamed = {one["path"] for one in checked.body["findings"] if one["severity"] == "error"}
     assert blamed == {f"dags/{name}.py" for name in REFUSED}
 
 

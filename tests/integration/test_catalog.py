@@ -12,10 +12,11 @@ from interlock.catalog.dbt_select import Selection
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
 from interlock.catalog.store import ReadingCache
-from interlock.config import load_config
+from interlock.config import ProjectConfig, load_config
 from interlock.model.errors import WorkerError
 from interlock.model.findings import Finding
-from interlock.rules.registry import findings
+from interlock.rules.files import Layout
+from interlock.rules.run import find, inspection_of
 from interlock.runtimes.environments import Runtime
 from interlock.runtimes.spec import RuntimeSpec, lock_digest
 
@@ -55,6 +56,11 @@ class Platform:
 
     def found(self) -> list[Finding]:
         return [one for one in findings(self.read(), self.config) if one.severity != "info"]
+
+
+def findings(reading: ProjectReading, config: ProjectConfig) -> tuple[Finding, ...]:
+    """What the readers and the rules about what they read find; rules about source text are left out."""
+    return find(inspection_of(Layout(), (), lambda path: b"", {}, config=config, reading=reading), {})
 
 
 @pytest.fixture(scope="module")

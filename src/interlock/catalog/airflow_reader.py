@@ -32,6 +32,7 @@ from interlock.model.findings import Finding, NotChecked, Severity
 from interlock.model.progress import Progress
 from interlock.model.resources import Kind, Resource, Unknown, key_of
 from interlock.runtimes.environments import Runtime
+from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
 VERSION = 1
@@ -122,7 +123,7 @@ class AirflowReader:
                 context.on_progress(Progress("airflow", event["path"], event["done"], event["total"]))
 
         context.on_progress(Progress("airflow", "starting Airflow", 0, len(paths)))
-        with Worker(runtime, "airflow_worker.py") as worker:
+        with Worker(runtime, "airflow_worker.py", confinement=Confinement((root,))) as worker:
             answer = worker.request(
                 "parse",
                 timeout=60 + len(paths) * (TIMEOUT_SECONDS + 10),

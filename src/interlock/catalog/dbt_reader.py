@@ -20,6 +20,7 @@ from interlock.model.progress import Progress
 from interlock.model.resources import Edge, Resource
 from interlock.runtimes.environments import Runtime
 from interlock.runtimes.parsing import parsing_place
+from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
 VERSION = 1
@@ -88,10 +89,14 @@ def _read(context: Context, section: DbtSection, runtime: Runtime) -> dict[str, 
     context.on_progress(Progress("dbt", "parsing the dbt project"))
     environment = {**_environment(context), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     folder = context.folder / "dbt" / (runtime.lock_digest[:12] or "interpreter")
+    project = context.sources.root / section.project
     with (
-        Worker(runtime, "dbt_worker.py", env=environment, keep=True) as worker,
-        parsing_place(folder, context.sources.root / section.project) as place,
-    ):
+        parsing_place(folder, project) as place,
+        Worker(
+            runtime, "dbt_worker.py", env=environment, keep=True,
+            confinement=Confinement((context.sources.root, place.project.parent), (place.target,)),
+        ) as worker,
+    ):  # fmt: skip
         answer = worker.request(
             "parse", timeout=TIMEOUT_SECONDS, project_dir=str(place.project), profiles_dir=str(place.project),
             target_path=str(place.target),

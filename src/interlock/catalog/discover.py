@@ -17,12 +17,23 @@ _PACKAGES = {
     "dbt": re.compile(r"^dbt-(?:core|[a-z]+)\b", re.MULTILINE | re.IGNORECASE),
     "spark": re.compile(r"^pyspark\b", re.MULTILINE | re.IGNORECASE),
 }
+_NAMES_ADAPTERS = frozenset({"profiles.yml", "pyproject.toml", "Pipfile", "setup.py", "setup.cfg", "environment.yml"})
+# dbt's name of a warehouse: what sqlglot calls its SQL.
+_DIALECTS = {
+    "bigquery": "bigquery", "snowflake": "snowflake", "postgres": "postgres", "redshift": "redshift",
+    "databricks": "databricks", "spark": "spark", "duckdb": "duckdb", "trino": "trino", "athena": "athena",
+    "clickhouse": "clickhouse", "sqlserver": "tsql", "fabric": "fabric",
+}  # fmt: skip
+_ADAPTER = re.compile(rf"\bdbt-({'|'.join(_DIALECTS)})\b", re.IGNORECASE)
+_PROFILE = re.compile(rf"^\s*type:\s*[\"']?({'|'.join(_DIALECTS)})\b", re.MULTILINE)
 
 
 @dataclass
 class Found:
     """Folders and files relative to the repository, POSIX; ``unsure`` says what a person should look at.
 
+    ``dag_folders`` and ``dbt_projects`` are all there are; ``dags`` and ``dbt`` the ones that a project would take.
+    ``dialect`` is the warehouse's, as sqlglot names it, "" where nothing or more than one is named.
     ``requirements`` and ``locks`` map a runtime's name (``airflow``, ``dbt``, ``spark``) to a file.
     """
 
@@ -31,6 +42,9 @@ class Found:
     dbt: str = ""
     jobs: list[str] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
+    dag_folders: list[str] = field(default_factory=list)
+    dbt_projects: list[str] = field(default_factory=list)
+    dialect: str = ""
     requirements: dict[str, str] = field(default_factory=dict)
     locks: dict[str, str] = field(default_factory=dict)
     unsure: list[str] = field(default_factory=list)
@@ -48,6 +62,7 @@ def discover(root: Path) -> Found:
     found = Found(name if name[0].isalpha() else f"p-{name}")
     dag_files: list[str] = []
     dbt_projects: list[str] = []
+    adapters: set[str] = set()
     for number, path in enumerate(_files(root)):
         if number == _LIMIT_FILES:
             found.unsure.append(f"the repository has more than {_LIMIT_FILES} files; the rest was not looked at")
@@ -61,6 +76,9 @@ def discover(root: Path) -> Found:
             path.suffix in (".txt", ".in", ".lock") and "require" in relative + path.parent.name
         ) or path.suffix == ".lock":
             _requirements(relative, _read(path).decode("utf-8", "replace"), found)
+        if path.name in _NAMES_ADAPTERS or path.suffix in (".txt", ".in") or path.name.startswith("Dockerfile"):
+            adapters.update(_adapters(path.name, _read(path).decode("utf-8", "replace")))
+    found.dialect = _DIALECTS.get(next(iter(adapters)), "") if len(adapters) == 1 else ""
     _settle_dags(dag_files, found)
     _settle_dbt(dbt_projects, found)
     found.jobs = sorted(found.jobs)
@@ -106,12 +124,20 @@ def _requirements(relative: str, text: str, found: Found) -> None:
             kind.setdefault(runtime, relative)
 
 
+def _adapters(name: str, text: str) -> set[str]:
+    pattern = _PROFILE if name == "profiles.yml" else _ADAPTER
+    return {match.lower() for match in pattern.findall(text)}
+
+
 def _settle_dags(files: list[str], found: Found) -> None:
     """The folder named ``dags`` nearest to the top that holds DAG files, else the folder that all of them share."""
     named = sorted(
         {"/".join(p[: p.index("dags") + 1]) for p in (f.split("/") for f in files) if "dags" in p[:-1]},
         key=lambda folder: (folder.count("/"), folder),
     )
+    below = [path for path in files if not any(path.startswith(f"{folder}/") for folder in named)]
+    apart = {path.rpartition("/")[0] or "." for path in below}
+    found.dag_folders = [*named, *sorted(apart)]
     if named:
         found.dags = named[0]
         if len(named) > 1:
@@ -126,6 +152,7 @@ def _settle_dags(files: list[str], found: Found) -> None:
 
 def _settle_dbt(projects: list[str], found: Found) -> None:
     ordered = sorted(projects, key=lambda folder: (folder.count("/"), folder))
+    found.dbt_projects = ordered
     if ordered:
         found.dbt = ordered[0]
         if found.dbt == ".":

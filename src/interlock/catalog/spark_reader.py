@@ -88,13 +88,14 @@ def _matching(context: Context, patterns: tuple[str, ...]) -> list[str]:
         parts = PurePosixPath(pattern).parts
         fixed = parts[: next((i for i, part in enumerate(parts) if set(part) & set("*?[")), len(parts) - 1)]
         for path in context.sources.under("/".join(fixed) or "."):
-            if path.endswith(".py") and not path.endswith("__init__.py") and _matches(path, parts):
+            if path.endswith(".py") and not path.endswith("__init__.py") and script_matches(path, pattern):
                 found[path] = None
     return sorted(found)
 
 
-def _matches(path: str, pattern: tuple[str, ...]) -> bool:
-    return _parts_match(PurePosixPath(path).parts, pattern)
+def script_matches(path: str, pattern: str) -> bool:
+    """Whether a glob of interlock.yaml names this file; ``**`` stands for any number of folders."""
+    return _parts_match(PurePosixPath(path).parts, PurePosixPath(pattern).parts)
 
 
 def _parts_match(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:

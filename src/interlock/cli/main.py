@@ -20,6 +20,7 @@ _PIPE_CLOSED = 128 + 13  # as shells report a process that SIGPIPE ended
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write an interlock.yaml from what is found in a repository."),
     "check": ("check", "Validate DAGs, models, jobs and configuration before they are merged."),
+    "rules": ("rules", "List the rules of a check, and explain each."),
     "build": ("build", "Build one immutable release from the work tree."),
     "release": ("release", "Show, compare and verify releases."),
     "plan": ("plan", "Show what a deployment would do, without doing it."),

@@ -45,11 +45,15 @@ class Reading:
 
 
 @contextmanager
-def reading(project: Path, as_json: bool, verbose: bool) -> Iterator[Reading]:
-    """A project whose progress is shown while the block runs; faster to open than a session."""
+def reading(project: Path, as_json: bool, verbose: bool, *, configured: bool = True) -> Iterator[Reading]:
+    """A project whose progress is shown while the block runs; faster to open than a session.
+
+    Where it need not be ``configured``, a repository without an interlock.yaml will do.
+    """
     output = Output(as_json=as_json, verbose=verbose)
     with ProgressView(output) as view:
-        yield Reading(projects.Project(find_root(project), view.say), output)
+        root = find_root(project) if configured else find_root_or_repository(project)
+        yield Reading(projects.Project(root, view.say), output)
 
 
 @contextmanager
@@ -72,6 +76,16 @@ def find_root(start: Path) -> Path:
         f"there is no interlock.yaml in {start} or above it",
         remedy="run 'interlock init' in the repository, or name its folder with --project",
     )
+
+
+def find_root_or_repository(start: Path) -> Path:
+    """The nearest folder with an interlock.yaml; without one, the repository that holds ``start``, or ``start``."""
+    if not start.is_dir():
+        return find_root(start)
+    here = start.resolve()
+    above = (here, *here.parents)
+    configured = next((folder for folder in above if (folder / "interlock.yaml").is_file()), None)
+    return configured or next((folder for folder in above if (folder / ".git").exists()), here)
 
 
 def confirm(question: str, *, yes: bool, output: Output) -> None:

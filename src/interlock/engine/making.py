@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass
 
+from interlock.engine.checking import check_project
 from interlock.engine.identity import who
 from interlock.engine.workspace import Workspace
 from interlock.model.events import Event, EventType
-from interlock.model.findings import Finding, Severity
+from interlock.model.findings import Finding
 from interlock.model.release import Manifest
 from interlock.release.build import build, publish
 from interlock.release.sources import release_files, source_state
-from interlock.rules.files import Layout
-from interlock.rules.run import find, inspection_of
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,9 @@ class Built:
 
 def build_release(workspace: Workspace) -> Built:
     """Make a release of the work tree and write it to the store and the ledger. Errors among the findings stop it."""
-    reading = workspace.read()
-    findings = find(inspection_of(Layout(), (), lambda path: b"", {}, config=workspace.config, reading=reading), {})
-    if any(f.severity is Severity.ERROR for f in findings):
+    checked = check_project(workspace, must_read=True)
+    reading, findings = checked.reading, checked.findings
+    if reading is None or not checked.passed:
         return Built(None, findings, new=False)
     root, config = workspace.root, workspace.config
     commit = source_state(root).label

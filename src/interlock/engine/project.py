@@ -8,6 +8,7 @@ from pathlib import Path
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
 from interlock.config import Environment, ProjectConfig, load_config
+from interlock.config.load import FILE_NAME
 from interlock.model.errors import UsageError
 from interlock.model.progress import OnProgress, Progress, silent
 from interlock.runtimes.environments import Runtime, default_cache_root, ensure
@@ -27,10 +28,16 @@ class Project:
         """The project's interlock.yaml."""
         return load_config(self.root)
 
+    @cached_property
+    def unconfigured(self) -> bool:
+        """Whether there is no interlock.yaml: then nothing but a static check is possible."""
+        return not (self.root / FILE_NAME).exists()
+
     @property
     def cache(self) -> Path:
         """Where results of reading are kept, for all clones on this machine; without it, all is read anew."""
-        return default_cache_root().absolute() / "projects" / re.sub(r"[^\w.-]", "_", self.config.project)
+        name = f"unconfigured-{self.root.name}" if self.unconfigured else self.config.project
+        return default_cache_root().absolute() / "projects" / re.sub(r"[^\w.-]", "_", name)
 
     def environment(self, name: str) -> Environment:
         """An environment by name; ``UsageError`` naming those that exist."""

@@ -10,7 +10,8 @@ from interlock.model.canonical import canonical_json
 from interlock.model.errors import InterlockError, TamperedError
 from interlock.model.events import Event, EventType, Recorded
 
-MAX_EVENT_BYTES = 1024 * 1024
+# The largest that is meant to be there is the receipt of a switch, 0.8 KB for each dbt node: room for 40,000 of them.
+MAX_EVENT_BYTES = 32 * 1024 * 1024
 NOTHING_BEFORE = "0" * 64
 _LARGEST_INTEGER = 2**53 - 1  # RFC 8785: beyond it, readers that know only doubles see another number
 

@@ -56,7 +56,7 @@ class Ledger:
 
         With ``fence`` they are only written while that lease is the current one (``FencedError``), which the same
         transaction makes sure of. Times never go backwards, whatever the clock does. ``InterlockError`` for data that
-        is no JSON or larger than 1 MiB; ``HeldError`` when another writer did not end in time; ``UnreachableError``
+        is no JSON or larger than 32 MiB; ``HeldError`` when another writer did not end in time; ``UnreachableError``
         when the disk is full or the server gone.
         """
         texts = [data_text(event) for event in events]

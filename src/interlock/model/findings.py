@@ -41,7 +41,9 @@ class Finding:
     @property
     def key(self) -> str:
         """What tells it from others and stays the same while its file's other lines change."""
-        return digest_of([self.rule, self.place.path, self.resource, self.summary])[:16]
+        told = (self.rule, self.place.path, self.resource, self.summary)
+        # Halves of characters, as in file names that are no UTF-8, have no canonical form.
+        return digest_of([one.encode("utf-8", "backslashreplace").decode() for one in told])[:16]
 
     @property
     def blocks(self) -> bool:

@@ -2,12 +2,12 @@
 
 import os
 import re
-import subprocess
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from interlock.catalog.git import in_git, run_git
 from interlock.config.models import ProjectConfig
 from interlock.model.errors import ConfigError
 from interlock.release.manifest import path_problem
@@ -38,10 +38,10 @@ class SourceState:
 
 def source_state(root: Path) -> SourceState:
     """The state of the project at ``root``. ``dirty`` counts changed, added and deleted files below ``root`` only."""
-    if not _in_git(root):
+    if not in_git(root):
         return SourceState("", False)
-    head = _git(root, "rev-parse", "--verify", "--quiet", "HEAD", fails=True).decode().strip()
-    changed = _git(root, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
+    head = run_git(root, "rev-parse", "--verify", "--quiet", "HEAD", fails=True).decode().strip()
+    changed = run_git(root, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
     return SourceState(head, bool(changed) or not head)
 
 
@@ -147,39 +147,18 @@ def _glob(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(words.get(piece) or re.escape(piece) for piece in pieces))
 
 
-def _in_git(root: Path) -> bool:
-    return any((folder / ".git").exists() for folder in (root.resolve(), *root.resolve().parents))
-
-
-def _git(root: Path, *arguments: str, fails: bool = False) -> bytes:
-    # Variables such as GIT_DIR, which hooks set, would point git at another repository.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {"LC_ALL": "C"}
-    command = ["git", "-c", "core.quotePath=false", "-c", "core.fsmonitor=false", *arguments]
-    try:
-        done = subprocess.run(command, cwd=root, env=env, capture_output=True, stdin=subprocess.DEVNULL)
-    except FileNotFoundError as error:
-        raise ConfigError("the project is in a git repository, but there is no git", remedy="Install git.") from error
-    if done.returncode and not fails:
-        raise ConfigError(
-            "git could not say which files the project has",
-            remedy="Run 'git status' in the project and repair what it says.",
-            detail=done.stderr.decode(errors="replace")[:500],
-        )
-    return done.stdout
-
-
 def _listing(root: Path) -> tuple[str, ...]:
-    if not _in_git(root):
+    if not in_git(root):
         return tuple(_walk(root, "."))
     paths: list[str] = []
-    for line in _git(root, "ls-files", "-z", "-t", "--cached", "--recurse-submodules").split(b"\0"):
+    for line in run_git(root, "ls-files", "-z", "-t", "--cached", "--recurse-submodules").split(b"\0"):
         if line.startswith(b"S "):
             raise ConfigError(
                 f"{os.fsdecode(line[2:])} is in the commit, but not checked out (a sparse checkout)",
                 remedy="Run 'git sparse-checkout disable', and build again.",
             )
         paths.append(os.fsdecode(line[2:]))
-    paths += map(os.fsdecode, _git(root, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0"))
+    paths += map(os.fsdecode, run_git(root, "ls-files", "-z", "--others", "--exclude-standard").split(b"\0"))
     # A tracked file that was deleted is listed, and is not there; a nested repository is listed as a folder.
     return tuple(p for p in dict.fromkeys(paths) if p and not p.endswith("/") and os.path.lexists(root / p))
 

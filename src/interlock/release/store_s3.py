@@ -5,7 +5,6 @@ Region, credentials and endpoint come from the usual AWS settings (``AWS_ENDPOIN
 
 import base64
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from interlock.catalog.s3 import s3_client
 from interlock.model.canonical import digest_bytes
 from interlock.model.errors import ConfigError, InterlockError, TamperedError, UnreachableError
 from interlock.model.progress import OnProgress, Progress, silent
@@ -159,7 +159,7 @@ class S3Store:
     def _client(self) -> Any:
         with self._making:
             if self._made is None:
-                self._made = _new_client()
+                self._made = s3_client(_PARALLEL)
             return self._made
 
     @contextmanager
@@ -204,21 +204,6 @@ class S3Store:
             remedy="Run the same command again; what is stored already is kept.",
             detail=detail,
         )
-
-
-def _new_client() -> Any:
-    import boto3
-    from botocore.config import Config
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    config = Config(
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"mode": "standard", "total_max_attempts": 4},
-        max_pool_connections=_PARALLEL,
-        s3={"addressing_style": "path"} if endpoint else {},  # few S3-compatible services resolve bucket.host
-    )
-    return boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
 
 
 def _sha256(data: bytes) -> str:

@@ -64,7 +64,7 @@ class Examiner:
         self._layout = layout
         self._cache = cache
         self._jobs = jobs
-        self._space = f"rules-{_version()}-{digest_of(plain(layout))[:16]}"
+        self._space = f"rules-{version()}-{digest_of(plain(layout))[:16]}"
         self._stored = cache.load(self._space) if cache else {}
         self._new: dict[str, Any] = {}
         self._used: set[str] = set()
@@ -109,11 +109,12 @@ class Examiner:
                 done(number, len(files))
         return _with_batches(files, found, self._families)
 
-    def save(self) -> None:
-        """What was found out stays; of what no file has any more, as much as is in use."""
+    def save(self) -> bool:
+        """What was found out stays; of what no file has any more, as much as is in use. Whether there was anything."""
         if self._new and self._cache is not None:
             stale = len(self._stored) > 2 * len(self._used) + 64
             self._cache.save(self._space, self._new, keep=self._used if stale else None)
+        return bool(self._new)
 
 
 _CHUNKS = 16
@@ -140,8 +141,8 @@ def _with_batches(
 
 
 @cache
-def _version() -> str:
-    """Changes whenever a rule does, so that nothing is taken from the cache that an older one said."""
+def version() -> str:
+    """A digest of the rules themselves: nothing is taken from the cache that an older one said."""
     told = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         told.update(digest_bytes(path.read_bytes()).encode())

@@ -13,9 +13,10 @@ from interlock.rules.files import Layout, SourceFile
 Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
 
 
-def _computed(
+def computed(
     space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
 ) -> dict[str, Any]:
+    """What ``Inspection.kept`` does where nothing is kept."""
     return dict(compute(list(keys)))
 
 
@@ -39,7 +40,7 @@ class Inspection:
     changed: frozenset[str] = frozenset()
     known_rules: frozenset[str] = frozenset()
     today: date = date.min
-    keep: Keep = _computed
+    keep: Keep = computed
 
     @cached_property
     def _known(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from interlock.config import ProjectConfig
 from interlock.model.findings import Finding, Severity
 from interlock.rules.examine import Examined
 from interlock.rules.files import Layout
-from interlock.rules.inspection import Inspection
+from interlock.rules.inspection import Inspection, Keep, computed
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Family
 from interlock.rules.rule_waivers import waive
@@ -28,6 +28,7 @@ def inspection_of(
     base: Inspection | None = None,
     changed: Iterable[str] = (),
     today: date | None = None,
+    keep: Keep | None = None,
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
@@ -36,7 +37,7 @@ def inspection_of(
             facts.setdefault(name, {})[path] = told
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(),
+        today or datetime.now(UTC).date(), keep or computed,
     )  # fmt: skip
 
 

@@ -1,94 +1,135 @@
-"""Habits that show in the text of a SQL file whose Jinja is blanked out: enough for hints, never for errors."""
+"""What can be said of one SQL text in one dialect by parsing it."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-_TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
-_RELATION = re.compile(r"\{\{[-+]?\s*(?:ref|source)\s*\(")
-_QUIET = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\\n]|''|\\.)*'", re.DOTALL)
-_NAME = r"(?:[A-Za-z_][\w$-]*|\"[^\"\n]+\"|`[^`\n]+`)"
-_TABLE = re.compile(rf"\b(?:from|join)\s+({_NAME}(?:\.{_NAME}){{1,2}}|`[\w$.-]+\.[\w$.*-]+`)(?!\s*\(|[\w.$])", re.I)
-_INSIDE = re.compile(r"\b(?:extract|l?r?trim|substring|overlay|position)\s*\([^()]*$|\bdistinct\s+$", re.I)
-_SYSTEM = re.compile(r"information_schema|pg_catalog|\bsys\b|account_usage|^snowflake\.|\bsvv?_|\bstl_", re.I)
-_CTE = re.compile(
-    r"\b(\w+)\s+as\s*\(\s*select\s+\*\s+(?:except\s*\([^)]*\)\s*)?from\s+(\w+)\s*(?:where\b[^()]*)?\)", re.I
+from sqlglot import exp
+
+from interlock.model.findings import Severity
+from interlock.rules.sql_findings import SqlKind, SqlProblem
+from interlock.rules.sql_names import Names
+from interlock.rules.sql_scope import dotted, normal_relations
+from interlock.rules.sql_syntax import is_script, known_dialect, statements, syntax_of
+
+# Names of variables and of what a procedure's language knows: with one of these about, a bare name may be anything.
+_DECLARES = frozenset(("declare", "set", "define", "variable"))
+_WAREHOUSES = (
+    "postgres",
+    "bigquery",
+    "snowflake",
+    "redshift",
+    "databricks",
+    "trino",
+    "tsql",
+    "mysql",
+    "duckdb",
+    "oracle",
 )
-_LAST = re.compile(
-    r"(?:^|\))\s*(select\s+\*\s+(?:except\s*\([^)]*\)\s*)?from\s+(\w+))\s*(?:where\b[^()]*)?;?\s*$", re.I
-)
-_INCREMENTAL = re.compile(
-    r"\{%[-+]?\s*if\s+is_incremental\(\)\s*[-+]?%\}(.*?)\{%[-+]?\s*(?:endif|else|elif)\b", re.DOTALL
-)
-_NEWEST = re.compile(
-    r"([\w.\"`]+)\s*>\s*\(\s*select\s+max\s*\(\s*[\w.\"`]+\s*\)\s*(?:as\s+\w+\s*)?from\s+\{\{-?\s*this\s*-?\}\}\s*\)",
-    re.I,
-)
-_EVENT = re.compile(r"event|occur|happen|order|session|click|visit|purchas|transact|(?:collector|derived)_tstamp", re.I)
-_LOAD = re.compile(
-    r"load|ingest|insert|sync|_sdc|extract|etl|updat|modif|batch|receiv|import|process|_id$|_key$|seq", re.I
-)
-_LARGEST = 200_000
+_LARGEST = 300_000
 
 
-def without_jinja(text: str) -> str:
-    """The text with its Jinja, comments and strings blanked, line for line; ``__rel__`` where a relation is named."""
-    if len(text) > _LARGEST:
-        return ""
+def problems(
+    sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], *, opaque: Collection[str] = (),
+    table: bool = True,
+) -> list[SqlProblem]:  # fmt: skip
+    """What is wrong with one text of one or more statements, by place.
 
-    def blank(match: re.Match[str]) -> str:
-        kept = "__rel__" if _RELATION.match(match[0]) else "__x__" if match[0].startswith("{{") else ""
-        return kept + "\n" * match[0].count("\n")
-
-    def quiet(match: re.Match[str]) -> str:
-        return ("''" if match[0].startswith("'") else "") + "\n" * match[0].count("\n")
-
-    return _QUIET.sub(quiet, _TAG.sub(blank, text))
-
-
-def hard_coded_tables(plain: str) -> list[tuple[str, int]]:
-    """Tables that are named with their schema, and their lines."""
-    return list(_tables(plain))[:20]
-
-
-def _tables(plain: str) -> Iterator[tuple[str, int]]:
-    for match in _TABLE.finditer(plain):
-        name = match[1]
-        first = name.partition(".")[0].strip('"`')
-        if "__x__" in name or "__rel__" in name or _SYSTEM.search(name):
-            continue
-        if _INSIDE.search(plain[max(0, match.start() - 300) : match.start()]) or first.lower() == "lateral":
-            continue
-        # The element of an array: ``from orders as o cross join o.items``.
-        alias = rf"(?:\bas\s+|__\s+|\bfrom\s+|\bjoin\s+|\)\s*|,\s*|\w\s+){re.escape(first)}\b(?!\s*\.)"
-        if "`" not in name and re.search(alias, plain, re.I):
-            continue
-        yield name, plain.count("\n", 0, match.start(1)) + 1
+    ``relations``: what the columns of a table are, by its name as it stands in the text (lower case, dotted), or None.
+    ``opaque``: names that stand for something nobody knows; what touches them is not judged. ``table``: a bare SELECT
+    becomes a table or a view (a dbt model), so that two of its columns cannot have one name.
+    """
+    if len(sql) > _LARGEST:
+        return []
+    dialect = known_dialect(dialect)
+    try:
+        return sorted(_problems(sql, dialect, relations, opaque, table), key=lambda one: (one.line, one.column))
+    except RecursionError:
+        return []
 
 
-def last_star(plain: str) -> int | None:
-    """The line of a last ``select *`` whose columns are those of a model or source, however many CTEs pass them on."""
-    if plain.count("*") > 200:
+def output_columns(
+    sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], *, opaque: Collection[str] = ()
+) -> list[str] | None:
+    """The columns that a text's one SELECT gives, in lower case and in order; None where they are not all known."""
+    if len(sql) > _LARGEST:
         return None
-    match = _LAST.search(plain.strip()) if "*" in plain else None
-    if match is None:
+    dialect = known_dialect(dialect)
+    try:
+        found = statements(sql, dialect)
+        if isinstance(found, SqlProblem) or len(found) != 1 or "|>" in sql:
+            return None
+        query = _query_of(found[0].tree)
+        columns = Names(sql, dialect, normal_relations(relations), opaque).query(query, {}) if query else None
+    except RecursionError:
         return None
-    passed = {name.lower(): of for name, of in _CTE.findall(plain)}
-    name = match[2].lower()
-    for _ in range(20):
-        if name == "__rel__":
-            lead = len(plain) - len(plain.lstrip())
-            return plain.count("\n", 0, match.start(1) + lead) + 1
-        name = passed.get(name, "").lower()
+    return None if columns is None or any(not one or "\0" in one for one in columns) else list(columns)
+
+
+def _problems(
+    sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], opaque: Collection[str], table: bool
+) -> list[SqlProblem]:
+    found = statements(sql, dialect)
+    if isinstance(found, SqlProblem):
+        return [] if opaque else [found]
+    script = is_script(found)
+    told: list[SqlProblem] = []
+    hidden = {one.lower() for one in opaque}
+    for one in found:
+        if script or (hidden and one.error is not None and any(t.text.lower() in hidden for t in one.tokens)):
+            continue
+        told += (_weighed(problem, dialect) for problem in syntax_of(one))
+    if script or "|>" in sql:
+        return told
+    known = normal_relations(relations)
+    made = {name for one in found if one.tree is not None for name in _made(one.tree)}
+    loose = any(one.first in _DECLARES for one in found)
+    for one in found:
+        query = _query_of(one.tree) if one.error is None else None
+        if query is None:
+            continue
+        names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
+        becomes = isinstance(one.tree, exp.Create) or (table and isinstance(one.tree, exp.Query))
+        names.query(
+            query, {}, final=becomes, named=becomes or (isinstance(one.tree, exp.Query) and dialect == "bigquery")
+        )
+        told += names.problems
+    return told
+
+
+def _weighed(problem: SqlProblem, dialect: str) -> SqlProblem:
+    unsure = not dialect and problem.kind is SqlKind.SYNTAX and problem.severity is Severity.ERROR
+    return replace(problem, severity=Severity.WARNING) if unsure else problem
+
+
+def _query_of(tree: exp.Expr | None) -> exp.Expr | None:
+    """The query in a statement whose names can be judged: its own, or what fills a table or a view."""
+    if isinstance(tree, exp.Query):
+        return tree
+    if isinstance(tree, exp.Insert) or (isinstance(tree, exp.Create) and tree.kind in ("TABLE", "VIEW")):
+        inner = tree.expression
+        if not isinstance(inner, exp.Query) or (tree.args.get("with_") is not None):
+            return None
+        return inner
+    if isinstance(tree, exp.Merge) and isinstance(tree.args.get("using"), exp.Subquery):
+        return tree.args["using"].this if tree.args.get("with_") is None else None
     return None
 
 
-def late_filter(text: str) -> tuple[str, int] | None:
-    """A column of event time, and the line, of an incremental filter that only takes what is newer than the newest."""
-    if "is_incremental" not in text or len(text) > _LARGEST:
-        return None
-    for block in _INCREMENTAL.finditer(text):
-        for match in _NEWEST.finditer(block[1]):
-            column = match[1].rpartition(".")[2].strip('"`')
-            if _EVENT.search(column) and not _LOAD.search(column):
-                return column, text.count("\n", 0, block.start(1) + match.start()) + 1
-    return None
+def _made(tree: exp.Expr) -> set[str]:
+    """The tables that a statement makes, fills or changes, whose columns are then not what was known before."""
+    if not isinstance(tree, (exp.Create, exp.Insert, exp.Alter)):
+        return set()
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    return {dotted(target)} if isinstance(target, exp.Table) and isinstance(target.this, exp.Identifier) else set()
+
+
+def parses_in_another(sql: str, dialect: str) -> bool:
+    """Whether another warehouse would take a text whose syntax this one refuses."""
+    try:
+        for other in _WAREHOUSES:
+            found = statements(sql, other) if other != dialect else None
+            if isinstance(found, list) and not any(one.error or syntax_of(one) for one in found):
+                return True
+    except RecursionError:
+        pass
+    return False

@@ -14,7 +14,7 @@ import socket
 import stat
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from interlock.runtimes.environments import Runtime
@@ -46,11 +46,13 @@ def ask_keeper(
     env: Mapping[str, str],
     cwd: Path,
     descriptors: tuple[int, int, int],
+    limits: Mapping[str, Sequence[str]] | None = None,
 ) -> KeptProcess | None:
     """A worker forked by the keeper of ``runtime``, which is started when there is none; None where that cannot be: a
     worker of its own can tell why.
 
-    ``descriptors``: where the worker hears, where it answers, where it prints. They stay open here.
+    ``descriptors``: where the worker hears, where it answers, where it prints. They stay open here. ``limits``: the
+    arguments of its confinement.
     """
     seconds = seconds_to_keep()
     if not seconds or not hasattr(socket, "send_fds"):
@@ -62,7 +64,7 @@ def ask_keeper(
     except OSError:
         return None
     try:
-        command = {"env": dict(env), "cwd": str(cwd), "script": worker}
+        command = {"env": dict(env), "cwd": str(cwd), "script": worker, "limits": limits}
         socket.send_fds(connection, [json.dumps(command).encode() + b"\n"], descriptors)
         connection.settimeout(_PATIENCE_SECONDS)
         if connection.recv(len(_FORKED), socket.MSG_WAITALL) != _FORKED:

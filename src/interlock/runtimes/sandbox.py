@@ -1,9 +1,11 @@
-"""How far the kernel lets a worker be cut off: network, processes, nothing."""
+"""How far the kernel lets a worker be cut off: network, processes, files."""
 
 import functools
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 _BASE = ("--user", "--map-root-user")
 _PROCESSES = ("--pid", "--fork", "--kill-child", "--mount-proc")
@@ -43,3 +45,55 @@ def isolation(network: bool) -> Isolation:
             prefix = (shutil.which("unshare") or "unshare", *_BASE, *options)
             return Isolation("--net" in options, "--pid" in options, prefix)
     return Isolation(False, False, ())
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """Folders that a worker may read, and those that it may write, besides its HOME, Python and the system's own.
+
+    Without home folders, temporary files and services' sockets a worker finds no credential and nobody to talk to.
+    """
+
+    read: tuple[Path, ...]
+    write: tuple[Path, ...] = ()
+
+    def arguments(self, home: Path) -> dict[str, list[str]]:
+        """What ``_interlock_confine.confine`` is called with."""
+        ours = [*self.write, home]
+        return {
+            "read": [*map(str, _system()), *(str(path.resolve()) for path in (*self.read, *ours))],
+            "write": [str(path.resolve()) for path in ours],
+            "hide": sorted(map(str, _private())),
+        }
+
+
+# Homes, other people's temporary files, services' sockets, and what clusters hand to their containers.
+_PRIVATE = ("/home", "/root", "/run", "/var/run", "/tmp", "/var/tmp", "/mnt", "/media")
+
+
+def _private() -> set[Path]:
+    return {Path(one) for one in _PRIVATE} | {Path.home().resolve(), Path(tempfile.gettempdir()).resolve()}
+
+
+@functools.cache
+def _system() -> tuple[Path, ...]:
+    """What lies beside the private folders, from the top of the file system."""
+    private = _private()
+    found: list[Path] = []
+    queue = [Path("/")]
+    while queue:
+        for path in _entries(queue.pop()):
+            if path in private:
+                continue
+            if any(one.is_relative_to(path) for one in private):
+                queue.append(path)
+            else:
+                found.append(path)
+    return tuple(sorted(found))
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if not path.is_symlink()]
+    except OSError:
+        return []

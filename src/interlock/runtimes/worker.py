@@ -21,7 +21,7 @@ from interlock.model.errors import WorkerError
 from interlock.runtimes.environments import Runtime
 from interlock.runtimes.keeping import WORKERS, ask_keeper
 from interlock.runtimes.processes import Process, StartedProcess
-from interlock.runtimes.sandbox import isolation
+from interlock.runtimes.sandbox import Confinement, isolation
 
 _TAIL_BYTES = 16_384
 _GRACE_SECONDS = 2.0
@@ -33,7 +33,8 @@ class Worker:
     ``script``: a file name in ``runtimes/workers`` or a path. ``env`` is all the environment it gets besides PATH, an
     empty HOME, LANG and TZ. ``secrets`` are values that are blotted out of every message. Without ``network`` it has
     none, where the kernel allows that (``isolated`` says so). With ``keep`` its engine may stay imported for the next
-    worker of the same runtime (``interlock.runtimes.keeping``); the worker itself is a fresh process all the same.
+    worker of the same runtime (``interlock.runtimes.keeping``); the worker itself is a fresh process all the same. With
+    a ``confinement`` it finds no files but those, Python's and the system's, where the kernel allows that.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Worker:
         cwd: Path | None = None,
         secrets: Collection[str] = (),
         keep: bool = False,
+        confinement: Confinement | None = None,
     ) -> None:
         self.runtime = runtime
         self._secrets = sorted((value for value in secrets if value), key=len, reverse=True)
@@ -55,6 +57,7 @@ class Worker:
         self._pending = bytearray()
         self._next_id = 0
         self._why_dead = ""
+        self._confinement = confinement
         self._start(script, dict(env or {}), cwd, keep)
 
     @property
@@ -105,12 +108,18 @@ class Worker:
     def _made(
         self, script: str | Path, env: dict[str, str], cwd: Path, descriptors: tuple[int, int, int], keep: bool
     ) -> Process:
+        limits = self._confinement.arguments(self._home) if self._confinement else None
         if keep:
-            kept = ask_keeper(self.runtime, str(script), self._isolation, env=env, cwd=cwd, descriptors=descriptors)
+            kept = ask_keeper(
+                self.runtime, str(script), self._isolation, env=env, cwd=cwd, descriptors=descriptors, limits=limits
+            )
             if kept is not None:
                 return kept
         ask, answer, output = descriptors
-        command = [*self._isolation.prefix, str(self.runtime.python), str(WORKERS / script), str(ask), str(answer)]
+        started = [str(WORKERS / script)]
+        if limits is not None:
+            started = [str(WORKERS / "confined_worker.py"), Path(script).stem, json.dumps(limits)]
+        command = [*self._isolation.prefix, str(self.runtime.python), *started, str(ask), str(answer)]
         return StartedProcess(
             command, env=env, cwd=cwd, pass_fds=(ask, answer), output=output, contained=self._isolation.processes
         )

@@ -27,6 +27,16 @@ def literal(text: object) -> str:
     return str(text).translate(_LITERAL)
 
 
+def harmless(text: object) -> str:
+    """``text`` with control characters as their pictures; line ends and tabs stay."""
+    return str(text).translate(_HARMLESS)
+
+
+def clipped(text: str, most: int) -> str:
+    """At most ``most`` characters of ``text``, the last of them … where there was more."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
 class ReaderGoneError(Exception):
     """Whoever read our results has closed the pipe, as ``| head`` does."""
 

@@ -112,6 +112,16 @@ def test_what_is_no_json_or_too_large_is_refused_and_nothing_written(ledger: Led
     assert ledger.head() == Head()
 
 
+def test_the_receipt_of_ten_thousand_switched_relations_is_taken(tmp_path: Path) -> None:
+    relation = {"schema": "analytics", "name": "model_" * 10, "before": "x" * 350, "after": "y" * 350}
+    receipt = {"step": "dbt.switch", "receipt": {"relations": [relation] * 10_000}}
+    with open_ledger("sqlite:///ledger.db", tmp_path) as ledger:
+        ledger.append([Event(EventType.STEP_FINISHED, "prod", "d1", "ada", receipt)])
+        [recorded] = ledger.events(types=[EventType.STEP_FINISHED])
+        assert recorded.event.data == receipt
+        assert ledger.verify() == []
+
+
 @pytest.mark.parametrize("actor", ["a\0b", "\udfff", None])
 def test_an_actor_that_is_no_text_is_refused(ledger: Ledger, actor: Any) -> None:
     with pytest.raises(InterlockError, match="its actor is not plain text"):

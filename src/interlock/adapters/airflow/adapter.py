@@ -109,7 +109,8 @@ class AirflowAdapter:
             )  # fmt: skip
             return Receipt(step.id, False, {"gates": [plain(unknown)]})
         hold = layout.withheld(tree.files(view))
-        files = verify.parsed(tree.path(view), section, context.runtime(section.runtime), context.on_progress)
+        runtime = context.runtime(section.runtime)
+        files = verify.parsed(tree.path(view), tree.root, section, runtime, context.on_progress)
         expected = [dag for dag in layout.dags(context.manifest) if dag.path not in hold]
         gates = [plain(result) for result in verify.results(files, expected)]
         return Receipt(step.id, True, {"gates": gates, "seconds": {f["path"]: f["import_seconds"] for f in files}})

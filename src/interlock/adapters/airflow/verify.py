@@ -10,20 +10,26 @@ from interlock.model.plan import GateResult, Outcome
 from interlock.model.progress import OnProgress, Progress
 from interlock.model.resources import Kind, Resource, key_of
 from interlock.runtimes.environments import Runtime
+from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
 GATE = "airflow.parse"
 _FILE_SECONDS = 30.0  # Airflow's own dagbag_import_timeout
 
 
-def parsed(view: Path, section: AirflowSection, runtime: Runtime, on_progress: OnProgress) -> list[dict[str, Any]]:
-    """What the worker says of every file in the staged tree; paths count from the tree."""
+def parsed(
+    view: Path, root: Path, section: AirflowSection, runtime: Runtime, on_progress: OnProgress
+) -> list[dict[str, Any]]:
+    """What the worker says of every file in the staged tree; paths count from the tree.
+
+    ``root`` holds what the tree's links lead to.
+    """
 
     def said(event: dict[str, Any]) -> None:
         on_progress(Progress("airflow.verify", str(event.get("path", "")), event.get("done", 0), event.get("total", 0)))
 
     include = [view / root for root in section.include]
-    with Worker(runtime, "airflow_worker.py") as worker:
+    with Worker(runtime, "airflow_worker.py", confinement=Confinement((root,))) as worker:
         answer = worker.request(
             "parse",
             on_event=said,

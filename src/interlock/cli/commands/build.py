@@ -7,7 +7,8 @@ from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, session
 from interlock.engine import making
-from interlock.model.findings import Finding, Severity
+from interlock.model.findings import Finding
+from interlock.views.check_json import finding_document
 from interlock.views.findings_view import render_findings
 
 app = typer.Typer()
@@ -18,7 +19,7 @@ def build(project: Project = Path(), as_json: Json = False, verbose: Verbose = F
     """Build one immutable release from the work tree. The same content gives the same release id."""
     with session(project, as_json, verbose) as s:
         built = making.build_release(s.workspace)
-    errors = [f for f in built.findings if f.severity is Severity.ERROR]
+    errors = [f for f in built.findings if f.blocks]
     manifest = built.manifest
     data = {
         "ok": manifest is not None,
@@ -27,7 +28,7 @@ def build(project: Project = Path(), as_json: Json = False, verbose: Verbose = F
         "new": built.new,
         "resource_count": len(manifest.catalog.resources) if manifest else 0,
         "file_count": len(manifest.files) if manifest else 0,
-        "findings": built.findings,
+        "findings": [finding_document(one) for one in built.findings],
     }
     if manifest is None:
         s.output.show("build", data, lambda console: _render_refusal(errors, console))

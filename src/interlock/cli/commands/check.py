@@ -1,43 +1,110 @@
 """``interlock check``."""
 
+from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, reading
 from interlock.engine import checking
-from interlock.model.findings import Severity
-from interlock.views.findings_view import render_findings
+from interlock.model.errors import UsageError
+from interlock.rules import baseline
+from interlock.views import check_json, check_views
+from interlock.views.output import Output
+
+if TYPE_CHECKING:
+    from interlock.engine.checking import Checked
 
 app = typer.Typer()
 
 
+class Format(StrEnum):
+    """How a check is reported."""
+
+    TEXT = "text"
+    JSON = "json"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    GITHUB = "github"
+    MARKDOWN = "markdown"
+
+
+Since = Annotated[
+    str,
+    typer.Option(
+        "--changed-since", metavar="REF", help="Block only on what REF does not have; default: the merge base."
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="Block on every finding, whether or not it is new.")]
+Static = Annotated[bool, typer.Option("--static", help="Look at source text only; build and run nothing.")]
+WriteBaseline = Annotated[
+    bool,
+    typer.Option("--write-baseline", help="Keep what is wrong today in a file: it stays listed and blocks no more."),
+]
+
+
 @app.command()
-def check(project: Project = Path(), as_json: Json = False, verbose: Verbose = False) -> None:
+def check(
+    changed_since: Since = "",
+    everything: All = False,
+    static: Static = False,
+    write_baseline: WriteBaseline = False,
+    format: Annotated[Format, typer.Option("--format", help="How to report.")] = Format.TEXT,
+    out: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to a file.")] = None,
+    project: Project = Path(),
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
     """Validate DAGs, models, jobs and configuration before they are merged."""
-    with reading(project, as_json, verbose) as s:
-        checked = checking.check_project(s.project)
-    data = {
-        "verdict": "pass" if checked.passed else "fail",
-        "resource_count": checked.resources,
-        "findings": checked.findings,
-        "not_checked": checked.not_checked,
-        "timings": {name: round(seconds, 3) for name, seconds in checked.timings.items()},
-    }
-    s.output.show("check", data, lambda console: _render(checked, console))
+    chosen = Format.JSON if as_json else format
+    if everything and changed_since:
+        raise UsageError("--all and --changed-since exclude each other", remedy="leave one of them out")
+    with reading(project, chosen is Format.JSON, verbose, configured=False) as s:
+        since = None if everything or write_baseline else changed_since
+        checked = checking.check_project(s.project, since=since, static=static)
+        if write_baseline:
+            _write_baseline(s.project.root, checked, s.output)
+            return
+    _report(checked, chosen, out, s.output)
     raise typer.Exit(0 if checked.passed else 1)
 
 
-def _render(checked: "checking.Checked", console: Console) -> None:
-    render_findings(checked.findings, checked.not_checked, console)
-    errors = sum(f.severity is Severity.ERROR for f in checked.findings)
-    others = len(checked.findings) - errors
-    timing = f"[dim]{checked.timings.get('total', 0):.1f}s[/]"
-    if checked.passed:
-        extra = f", {others} to look at" if others else ""
-        console.print(f"[bold green]✓ {checked.resources} resources checked[/]{extra} {timing}")
+def _report(checked: "Checked", chosen: Format, out: Path | None, output: Output) -> None:
+    if chosen in (Format.TEXT, Format.JSON):
+        document = check_json.check_document(checked)
+        if out is not None:
+            _save(check_views.render(checked, Format.JSON.value), out)
+        if out is None or chosen is Format.TEXT:
+            output.show("check", document, lambda console: check_views.show(checked, console, output.verbose))
+        return
+    text = check_views.render(checked, chosen.value)
+    output.settle()
+    if out is not None:
+        _save(text, out)
     else:
-        counted = f"{errors} error{'' if errors == 1 else 's'}"
-        extra = f", {others} to look at" if others else ""
-        console.print(f"[bold red]✗ {counted}[/]{extra} in {checked.resources} resources {timing}")
+        typer.echo(text)
+
+
+def _write_baseline(root: Path, checked: "Checked", output: Output) -> None:
+    errors = [one for one in checked.findings if one.severity == "error" and not one.waived]
+    now, before = baseline.write_baseline(root, errors)
+    left_out = len(errors) - now
+    data = {"path": baseline.FILE_NAME, "findings": now, "before": before, "left_out": left_out}
+
+    def say(console: object) -> None:
+        typer.echo(f"{baseline.FILE_NAME} holds {now} findings" + (f" (it held {before})" if before != now else ""))
+        if left_out:
+            typer.echo(f"{left_out} new ones were left out: a baseline can only shrink. Mend them, or waive them.")
+
+    output.show("check.baseline", data, say)
+    raise typer.Exit(1 if left_out else 0)
+
+
+def _save(text: str, path: Path) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written to {path}: {error.strerror}", remedy="name a file in a folder that is there"
+        ) from None

@@ -20,6 +20,9 @@ from interlock.views.text import literal
 
 app = typer.Typer()
 
+# What only a check without an interlock.yaml asks for.
+_NOT_SHOWN = {"unsure", "dag_folders", "dbt_projects", "dialect"}
+
 
 @app.command()
 def init(
@@ -49,7 +52,7 @@ def init(
     target.write_text(config_text(found))
     config.load_config(root)
     locked = _lock(found, root) if lock else []
-    listed = {name: value for name, value in plain(found).items() if name != "unsure"}
+    listed = {name: value for name, value in plain(found).items() if name not in _NOT_SHOWN}
     data = {"path": str(target), "found": listed, "locked": locked, "unsure": found.unsure}
     output.show("init", data, lambda console: _render(found, target, console))
 

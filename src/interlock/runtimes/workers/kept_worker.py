@@ -18,6 +18,7 @@ import sys
 import tempfile
 import traceback
 
+import _interlock_confine as confine
 import _interlock_forks as forks
 
 _LOST = 70
@@ -32,7 +33,9 @@ class Keeper:
 
     def __init__(self, module, listener, place, seconds):
         self.module, self.listener, self.place, self.seconds = module, listener, place, seconds
-        self.inode = os.stat(place).st_ino
+        # Held open: workers cover the folder, and share this process's view of it.
+        self.folder = os.open(os.path.dirname(place), os.O_PATH)
+        self.inode = self.found()
         self.selector = selectors.DefaultSelector()
         self.sessions = {}
         self.served = self.leaving = False
@@ -64,9 +67,13 @@ class Keeper:
     def wanted(self):
         """Whether the socket's path still leads here."""
         try:
-            return os.stat(self.place).st_ino == self.inode
+            return self.found() == self.inode
         except OSError:
             return False
+
+    def found(self):
+        """What the socket's path leads to."""
+        return os.stat(os.path.basename(self.place), dir_fd=self.folder).st_ino
 
     def accept(self, listener):
         connection, _ = listener.accept()
@@ -186,6 +193,8 @@ def become(keeper, connection, command, descriptors):
         os.chdir(command["cwd"])
         tempfile.tempdir = None
         sys.argv[:] = [command["script"], str(ask), str(answer)]
+        if command["limits"]:
+            confine.confine(**command["limits"])
         keeper.module.main()
         code = 0
     except BaseException:

@@ -1,0 +1,21 @@
+"""Runs a worker that reads only what it was given: ``confined_worker.py WORKER CONFINEMENT ASK ANSWER``.
+
+CONFINEMENT is JSON: the arguments of ``_interlock_confine.confine``. The worker's engine is imported afterwards.
+"""
+
+import importlib
+import json
+import sys
+
+import _interlock_confine
+
+
+def main():
+    name, confinement, *descriptors = sys.argv[1:]
+    _interlock_confine.confine(**json.loads(confinement))
+    sys.argv[:] = [name, *descriptors]
+    importlib.import_module(name).main()
+
+
+if __name__ == "__main__":
+    main()
