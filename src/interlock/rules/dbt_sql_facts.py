@@ -123,6 +123,7 @@ class _Reader:
         name = node.name.removeprefix(MACRO)
         used = {one.name for one in node.find_all(nodes.Name)}
         parameters = [one.name for one in node.args]
+        self.names.append(name)
         self.macros.append([name, node.lineno, parameters, "varargs" in used, "kwargs" in used])
 
     def _snapshot(self, node: Any, conditional: bool, depth: int) -> None:

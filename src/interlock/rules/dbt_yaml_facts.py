@@ -2,8 +2,7 @@
 
 The facts of a properties file (``YAML_FACTS``)::
 
-    error       [line, message] where it is no YAML, and nothing else then
-    repeated    [[key, line, line of the first]]
+    error       true where it is no YAML, and nothing else then
     entries     [{kind, name, line, columns: {name: line}, types: [columns without data_type: [name, line]], config,
                 contract: line or 0, versions: [[version, defined in, line]], typed: false where columns are generated}]
                 of models, seeds, snapshots, analyses
@@ -12,8 +11,8 @@ The facts of a properties file (``YAML_FACTS``)::
     depends     [[kind, name, line, "ref" or "source", arguments]] of exposures, metrics, unit tests, semantic models
     unit_tests  [[name, model, line, enabled]]
 
-The facts of dbt_project.yml, packages.yml and dependencies.yml (``PROJECT_FACTS``) are ``error``, ``repeated``, ``data``
-(all of it) and ``lines``: of the keys of model configs by their path (``models/shop/staging``).
+The facts of dbt_project.yml, packages.yml and dependencies.yml (``PROJECT_FACTS``) are ``error``, ``data`` (all of it)
+and ``lines``: of the keys of model configs by their path (``models/shop/staging``).
 """
 
 import json
@@ -23,7 +22,7 @@ from typing import Any
 import yaml
 
 from interlock.rules.files import SourceFile
-from interlock.rules.yaml_nodes import each, get, line_of, mistake, pairs, plain, repeated, text
+from interlock.rules.yaml_nodes import each, get, is_broken, line_of, pairs, plain, text
 
 YAML_FACTS = "dbt_yaml"
 PROJECT_FACTS = "dbt_project"
@@ -44,7 +43,7 @@ def project_facts(file: SourceFile) -> dict[str, Any] | None:
         return None
     documents = file.documents
     if documents is None:
-        return {"error": mistake(file.text), "data": {}, "lines": {}}
+        return {"error": True, "data": {}, "lines": {}}
     lines: dict[str, int] = {}
     root = documents[0] if documents else None
     for section in ("models", "seeds", "snapshots"):
@@ -52,8 +51,7 @@ def project_facts(file: SourceFile) -> dict[str, Any] | None:
     for key, node, _ in pairs(root):
         lines.setdefault(f"/{key}", line_of(node))
     data = plain(root)
-    again = [list(one) for one in repeated(root)]
-    return {"data": data if isinstance(data, dict) else {}, "lines": lines, "repeated": again}
+    return {"data": data if isinstance(data, dict) else {}, "lines": lines}
 
 
 def _config_lines(node: Any, path: str, lines: dict[str, int], depth: int) -> None:
@@ -69,8 +67,7 @@ def yaml_facts(file: SourceFile) -> dict[str, Any] | None:
         return None
     documents = file.documents
     if documents is None:
-        wrong = mistake(file.text)
-        return {"error": list(wrong)} if wrong else None
+        return {"error": True} if is_broken(file.text) else None
     told: dict[str, Any] = {"entries": [], "sources": [], "tests": [], "depends": [], "unit_tests": []}
     root = documents[0] if documents else None
     if not isinstance(root, yaml.MappingNode):
@@ -81,7 +78,6 @@ def yaml_facts(file: SourceFile) -> dict[str, Any] | None:
     for node in each(get(root, "sources")):
         _source(node, told)
     _dependants(root, told)
-    told["repeated"] = [list(one) for one in repeated(root)][:50]
     return {key: value for key, value in told.items() if value} or None
 
 

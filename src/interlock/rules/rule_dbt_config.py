@@ -8,8 +8,8 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.dbt_names import ON_SCHEMA_CHANGE, STRATEGIES
 from interlock.rules.dbt_project import DbtProject, Node, projects
 from interlock.rules.inspection import Inspection
+from interlock.rules.nearest import nearest
 from interlock.rules.rule import Family, Needs, Rule
-from interlock.rules.rule_dbt_source import near
 from interlock.rules.rule_dbt_yaml import effective
 
 _REPLACING = ("merge", "delete+insert", "delete_insert")
@@ -48,7 +48,7 @@ def _incremental(project: DbtProject, node: Node, inspection: Inspection) -> Ite
                 "Set unique_key, or choose incremental_strategy='append'.",
             )  # fmt: skip
     if isinstance(change, str) and "on_schema_change" not in opened and change not in ON_SCHEMA_CHANGE:
-        closest = near(change, ON_SCHEMA_CHANGE, 0.5)
+        closest = nearest(change, ON_SCHEMA_CHANGE, 0.5)
         yield Finding(
             "ILK-DS014", Severity.ERROR, _place(where["on_schema_change"]),
             f"on_schema_change of '{node.name}' is '{change}', which dbt does not know and treats as 'ignore'",
@@ -58,7 +58,7 @@ def _incremental(project: DbtProject, node: Node, inspection: Inspection) -> Ite
     if incremental and known and isinstance(strategy, str) and "incremental_strategy" not in opened:
         own = f"get_incremental_{strategy.replace('+', '_')}_sql"
         if strategy not in known and strategy != "default" and own not in project.macros:
-            closest = near(strategy, known, 0.6)
+            closest = nearest(strategy, known, 0.6)
             yield Finding(
                 "ILK-DS015", Severity.WARNING, _place(where["incremental_strategy"]),
                 f"'{node.name}' asks for the strategy '{strategy}', which dbt's adapter for {dialect} does not have",

@@ -1,7 +1,6 @@
 """Rules about what the files of a dbt project name: Jinja, models, sources, macros, tests. dbt itself is not needed."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
@@ -10,17 +9,10 @@ from interlock.rules.dbt_project import DbtProject, projects
 from interlock.rules.dbt_sql_facts import SQL_FACTS, sql_facts
 from interlock.rules.dbt_yaml_facts import PROJECT_FACTS, PROJECT_FILES, YAML_FACTS, project_facts, yaml_facts
 from interlock.rules.inspection import Inspection
+from interlock.rules.nearest import nearest
 from interlock.rules.rule import Family, FileFacts, Rule
 
 _READ_ROLES = ("model", "snapshot", "test", "analysis", "macro")
-
-
-def near(name: str, known: Iterable[str], cutoff: float = 0.8) -> str:
-    """The nearest of these names, or ""."""
-    # No other length can be as near; asking for it is what takes the time.
-    shortest, longest = len(name) * cutoff / (2 - cutoff), len(name) * (2 - cutoff) / cutoff
-    found = get_close_matches(name, [one for one in known if shortest <= len(one) <= longest], n=1, cutoff=cutoff)
-    return found[0] if found else ""
 
 
 def broken_jinja(inspection: Inspection) -> Iterator[Finding]:
@@ -99,7 +91,7 @@ def ref_findings(
     if any(entry["kind"] == "seeds" and entry["name"] == name for _, entry in project.entries):
         return  # large seeds are often kept out of the repository
     known = set(project.all_names())
-    closest = near(name, known)
+    closest = nearest(name, known)
     unsure = project.brings or project.unread or name in beside
     if unsure and (not closest or name in beside):
         return
@@ -146,10 +138,10 @@ def source_findings(
         return
     said = f"{who}source('{source}', '{table}')"
     if source in declared:
-        closest, what = near(table, declared[source]), f"a table that source '{source}' does not declare"
+        closest, what = nearest(table, declared[source]), f"a table that source '{source}' does not declare"
         remedy = f"Write source('{source}', '{closest}')." if closest else f"Declare '{table}' under source '{source}'."
     else:
-        closest, what = near(source, declared), "a source that no YAML file declares"
+        closest, what = nearest(source, declared), "a source that no YAML file declares"
         remedy = f"Write source('{closest}', '{table}')." if closest else f"Declare source '{source}' in a YAML file."
     if project.brings and not closest:
         return
@@ -192,8 +184,8 @@ def _defined_twice(project: DbtProject) -> set[str]:
 
 
 def _undefined(project: DbtProject, name: str, place: Place, *, weak: bool) -> Iterator[Finding]:
-    mine = near(name, project.macros)
-    closest = mine or near(name, CONTEXT | MACROS, 0.85)
+    mine = nearest(name, project.macros)
+    closest = mine or nearest(name, CONTEXT | MACROS, 0.85)
     if weak and not mine:
         return  # an adapter that is not known here may bring it
     severity = Severity.WARNING if weak or (project.missing and not closest) else Severity.ERROR
@@ -215,7 +207,7 @@ def _misfit(macro: list[object], count: int, keys: list[str], place: Place) -> I
         )  # fmt: skip
     for key in keys:
         if key not in parameters and not more_keywords and key != "caller":
-            closest = near(key, parameters, 0.6)
+            closest = nearest(key, parameters, 0.6)
             remedy = f"Write '{closest}'." if closest else f"It takes: {', '.join(parameters) or 'nothing'}."
             yield Finding(
                 "ILK-DS006", Severity.ERROR, place, f"the macro '{name}' has no argument '{key}'", remedy,
@@ -236,7 +228,7 @@ def unknown_tests(inspection: Inspection) -> Iterator[Finding]:
                 package, _, name = test["name"].rpartition(".")
                 if package not in ("", project.name) or name in shared or (not package and name in GENERIC_TESTS):
                     continue
-                closest = near(name, {*GENERIC_TESTS, *mine})
+                closest = nearest(name, {*GENERIC_TESTS, *mine})
                 if not closest and project.missing:
                     continue
                 remedy = f"Write '{closest}'." if closest else "Define it in a test block, or name its package."

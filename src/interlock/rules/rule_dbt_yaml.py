@@ -6,10 +6,10 @@ from typing import Any
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dbt_project import DbtProject, Node, inherited, projects
-from interlock.rules.dbt_yaml_facts import PROJECT_FACTS
 from interlock.rules.inspection import Inspection
+from interlock.rules.nearest import nearest
 from interlock.rules.rule import Family, Rule
-from interlock.rules.rule_dbt_source import near, ref_findings, source_findings
+from interlock.rules.rule_dbt_source import ref_findings, source_findings
 
 _KIND = {"models": "model", "seeds": "seed", "snapshots": "snapshot"}
 _CONFIGS = frozenset(
@@ -29,7 +29,7 @@ def patches_for_nothing(inspection: Inspection) -> Iterator[Finding]:
             if kind is None or any(one.kind == kind for one in nodes):
                 continue
             known = [name for name, named in project.nodes.items() if any(one.kind == kind for one in named)]
-            closest = near(entry["name"], known)
+            closest = nearest(entry["name"], known)
             if nodes:
                 summary = f"'{entry['name']}' is documented under {entry['kind']}, and is a {nodes[0].kind}"
                 remedy = f"Move the entry under '{nodes[0].kind}s:'."
@@ -52,7 +52,7 @@ def duplicates(inspection: Inspection) -> Iterator[Finding]:
         for name, nodes in project.nodes.items():
             on = [one for one in nodes if one.enabled is True]
             if len(on) > 1 and not any(one.versions for one in on):
-                first, *others = sorted(on, key=lambda one: one.path)
+                first, *others = sorted(on, key=lambda one: (one.path in inspection.changed, one.path))
                 for one in others:
                     yield Finding(
                         "ILK-DS009", Severity.ERROR, Place(one.path, one.line, one.line),
@@ -155,7 +155,7 @@ def dependants_of_nothing(inspection: Inspection) -> Iterator[Finding]:
             for name, model, line, enabled in told.get("unit_tests", ()):
                 nodes = project.nodes.get(model, ())
                 if enabled and not nodes and not (project.unread or model in beside or "." in model):
-                    closest = near(model, project.nodes)
+                    closest = nearest(model, project.nodes)
                     yield Finding(
                         "ILK-DS022", Severity.ERROR, Place(path, line, line),
                         f"the unit test '{name}' is for the model '{model}', which does not exist",
@@ -179,7 +179,7 @@ def configs_for_nothing(inspection: Inspection) -> Iterator[Finding]:
                 inner = tuple(parts[1:])
                 if inner in tree or (inner[:-1] and inner[:-1] not in tree):
                     continue
-                closest = near(inner[-1], {one[-1] for one in tree if one[:-1] == inner[:-1]})
+                closest = nearest(inner[-1], {one[-1] for one in tree if one[:-1] == inner[:-1]})
                 if closest:
                     line = project.lines[key]
                     yield Finding(
@@ -209,26 +209,6 @@ def _tree(project: DbtProject, role: str) -> set[tuple[str, ...]]:
     return found
 
 
-def broken_yaml(inspection: Inspection) -> Iterator[Finding]:
-    """ILK-DS024 and ILK-DS025: files that are no YAML, and mappings that have a key twice."""
-    every = projects(inspection)
-    own = {one.folder for one in every.own}
-    files = [(path, told) for project in every.own for path, told in project.yaml.items()]
-    files += [(p, t) for p, t in inspection.of(PROJECT_FACTS).items() if p.rpartition("/")[0] in own]
-    for path, told in files:
-        if told.get("error"):
-            line, message = told["error"]
-            yield Finding(
-                "ILK-DS024", Severity.ERROR, Place(path, line, line), f"dbt cannot read the YAML: {message}",
-                "Indent the block as its neighbours are, and quote texts that hold ': ' or begin with '{'.",
-            )  # fmt: skip
-        for key, line, first in told.get("repeated", ()):
-            yield Finding(
-                "ILK-DS025", Severity.WARNING, Place(path, line, line), f"the key '{key}' is twice in one mapping",
-                "Keep one of them: dbt takes the last and drops the other.", detail=f"The first is in line {first}.",
-            )  # fmt: skip
-
-
 FAMILY = Family(
     "dbt-yaml",
     (
@@ -238,10 +218,8 @@ FAMILY = Family(
         Rule("ILK-DS011", "contract-without-types", "a column of an enforced contract has no data_type"),
         Rule("ILK-DS022", "dependant-of-nothing", "an exposure, metric or unit test is about a model that does not exist"),
         Rule("ILK-DS023", "config-for-nothing", "a config path of dbt_project.yml matches no folder", Severity.WARNING),
-        Rule("ILK-DS024", "broken-dbt-yaml", "a YAML file of a dbt project is no YAML"),
-        Rule("ILK-DS025", "repeated-key", "a mapping has one key twice", Severity.WARNING),
     ),
     project_checks=(
-        patches_for_nothing, duplicates, contracts_without_types, dependants_of_nothing, configs_for_nothing, broken_yaml,
+        patches_for_nothing, duplicates, contracts_without_types, dependants_of_nothing, configs_for_nothing,
     ),
 )  # fmt: skip

@@ -13,20 +13,17 @@ _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
 
 
-def mistake(text: str) -> tuple[int, str] | None:
-    """The line and the reason where a text is no YAML."""
+def is_broken(text: str) -> bool:
+    """Whether a text is no YAML. One that is only nested too deeply to be read is not broken."""
     try:
-        for _ in yaml.compose_all(text, Loader=_LOADER):
+        # Events alone: composing nodes of a deep text exhausts libyaml's stack.
+        for _ in yaml.parse(text, Loader=_LOADER):
             pass
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = " ".join(str(part) for part in (error.context, error.problem) if part)
-        return (mark.line + 1 if mark else 1, what or "no YAML")
-    except yaml.YAMLError as error:
-        return (1, str(error).splitlines()[0])
+    except yaml.YAMLError:
+        return True
     except (ValueError, RecursionError):
-        return None
-    return None
+        return False
+    return False
 
 
 def line_of(node: yaml.Node) -> int:
@@ -102,24 +99,3 @@ def _scalar(node: yaml.ScalarNode) -> Any:
         except ValueError:
             return value
     return value
-
-
-def repeated(node: Any) -> Iterator[tuple[str, int, int]]:
-    """Keys that a mapping has twice: name, line, and the line of the first."""
-    done: set[int] = set()
-    left = [node]
-    while left:
-        one = left.pop()
-        if id(one) in done:
-            continue
-        done.add(id(one))
-        if isinstance(one, yaml.SequenceNode):
-            left += one.value
-        elif isinstance(one, yaml.MappingNode):
-            seen: dict[str, int] = {}
-            for key, value in one.value:
-                if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
-                    if key.value in seen:
-                        yield key.value, line_of(key), seen[key.value]
-                    seen.setdefault(key.value, line_of(key))
-                left.append(value)
