@@ -24,6 +24,9 @@ _SECONDS = 5.0
 LARGEST_TEXT = 4_000_000
 _LARGEST_LIST = 100_000
 _WIDE = re.compile(r"[%:][^\s\w]?\d{6}")
+_STRAY = re.compile(
+    r"Encountered unknown tag '(end(?:if|for|macro|call|set|filter|raw|test|data_test|materialization|snapshot|docs))'"
+)
 
 MACRO = "dbt_macro__"
 TEST = "test_"
@@ -320,6 +323,10 @@ def _placed(error: TemplateSyntaxError, opened: list[tuple[str, int]], text: str
     if message.startswith("Unexpected end of template") and opened:
         tag, began = opened[-1]
         return JinjaError(began, began, f"'{tag}' is opened and never closed with 'end{tag}'")
+    stray = _STRAY.match(message)
+    if stray and "needs to be closed" in message and len(opened) > 1:
+        tag, began = opened[-2]
+        return JinjaError(began, began, f"'{tag}' is opened and not closed before '{stray[1]}'")
     if message.startswith("Encountered unknown tag"):
         return JinjaError(line, line, message.partition(". ")[0].replace("Encountered unknown", "unknown"))
     lines = text.split("\n")

@@ -1,4 +1,4 @@
-"""Rules about what a change takes away: tests, contracts and unit tests that guarded a model before."""
+"""Rules about what a change takes away: tests and unit tests that guarded a model before."""
 
 import re
 from collections import Counter
@@ -17,7 +17,7 @@ _OWNERS = {"models": "model", "seeds": "seed", "snapshots": "snapshot"}
 
 
 def weakened(inspection: Inspection) -> Iterator[Finding]:
-    """ILK-DS018, one for each test, contract or unit test of what is still there."""
+    """ILK-DS018, one for each test or unit test of what is still there."""
     if inspection.base is None:
         return
     before = {one.path: one for one in projects(inspection.base).own}
@@ -26,7 +26,6 @@ def weakened(inspection: Inspection) -> Iterator[Finding]:
         if old is None or not project.certain or project.unread or old.unread:
             continue
         yield from _generic_tests(old, project)
-        yield from _contracts(old, project)
         yield from _unit_tests(old, project)
         yield from _singular_tests(old, project, inspection)
 
@@ -124,18 +123,6 @@ def _threshold(told: Any) -> int | None:
     return int(match[2]) + (match[1] == ">")
 
 
-def _contracts(old: DbtProject, new: DbtProject) -> Iterator[Finding]:
-    for (kind, name), (_, entry) in old.entry_of.items():
-        if kind != "models" or not entry["contract"]:
-            continue
-        nodes = [one for one in new.nodes.get(name, ()) if one.kind == "model"]
-        path, now = new.entry_of.get((kind, name), ("", None))
-        if not nodes or (now is not None and now["contract"]) or "contract" in nodes[0].config or nodes[0].open:
-            continue
-        place = Place(path, now["line"], now["line"]) if now is not None else Place(nodes[0].path, 1, 1)
-        yield _weaker(place, f"the contract of '{name}' is no longer enforced")
-
-
 def _unit_tests(old: DbtProject, new: DbtProject) -> Iterator[Finding]:
     now = {(one[0], one[1]): one for told in new.yaml.values() for one in told.get("unit_tests", ())}
     where = {(one[0], one[1]): path for path, told in new.yaml.items() for one in told.get("unit_tests", ())}
@@ -186,8 +173,8 @@ FAMILY = Family(
     (
         Rule(
             "ILK-DS018",
-            "guard-weakened",
-            "a test or contract is gone, or looser than before",
+            "test-weakened",
+            "a test is gone, or looser than before",
             Severity.WARNING,
             Needs.BASE,
         ),
