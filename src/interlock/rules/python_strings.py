@@ -118,7 +118,10 @@ def _short(text: str) -> str:
 
 def _powers(file: SourceFile, call: ast.Call, many: frozenset[str], named: frozenset[str]) -> Iterator[Finding]:
     places: list[ast.expr] = [*call.args, *(one.value for one in call.keywords)]
-    for one in places:
+    for place in places:
+        one = place
+        while isinstance(one, ast.BinOp) and isinstance(one.op, ast.Add | ast.Mod) and isinstance(one.right, ast.BinOp):
+            one = one.right  # `**` binds tighter than what stands before it
         if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Pow | ast.Mult):
             continue
         power = isinstance(one.op, ast.Pow)
