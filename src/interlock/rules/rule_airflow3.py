@@ -11,14 +11,14 @@ from interlock.rules.rule import BatchCheck, Family, Rule
 _RULES = {
     "AIR002": Rule(
         "ILK-AR002", "dag-without-schedule", "a DAG has no schedule: daily in Airflow 2, never in Airflow 3",
-        Severity.WARNING,
+        Severity.INFO,
     ),
-    "AIR301": Rule("ILK-AR301", "removed-in-airflow3", "something is used that Airflow 3 removed", Severity.WARNING),
+    "AIR301": Rule("ILK-AR301", "removed-in-airflow3", "something is used that Airflow 3 removed", Severity.INFO),
     "AIR302": Rule(
-        "ILK-AR302", "moved-to-provider", "an import is used that Airflow 3 has only in a provider", Severity.WARNING
+        "ILK-AR302", "moved-to-provider", "an import is used that Airflow 3 has only in a provider", Severity.INFO
     ),
     "AIR303": Rule(
-        "ILK-AR303", "changed-signature", "a call does not fit the signature that Airflow 3 has", Severity.WARNING
+        "ILK-AR303", "changed-signature", "a call does not fit the signature that Airflow 3 has", Severity.INFO
     ),
     "AIR311": Rule(
         "ILK-AR311", "deprecated-in-airflow3", "something is used that Airflow 3 still has, but deprecates",

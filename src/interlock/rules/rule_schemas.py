@@ -20,6 +20,7 @@ _NAMES = "avro-names"
 _AVRO = ("*.avsc",)
 _JSON = ("*.avsc", "*.schema.json", "schemas/*.json", "*/schemas/*.json")
 _PROTO = ("*.proto",)
+_EDITION = re.compile(r"^\s*edition\s*=", re.MULTILINE)
 _LARGEST_PROTO = 300_000
 # Types of other systems that people write where Avro has another word.
 _MEANT = {
@@ -172,7 +173,7 @@ def _proto(text: str) -> ProtoFile | None:
 def check_proto(file: SourceFile) -> Iterator[Finding]:
     """ILK-SC005 and ILK-SC006: a Protobuf file that protoc refuses."""
     found = proto_in(file)
-    if found is None or found.syntax.strip("\"'") not in ("", "proto2", "proto3"):
+    if found is None or found.syntax not in ("", "proto2", "proto3") or _EDITION.search(file.text):
         return
     if found.problems:
         line, what = found.problems[0]

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from interlock.views.causes import count_of
+from interlock.views.check_json import check_document
 from interlock.views.findings_view import render_findings
+from interlock.views.output import VERSION
 
 if TYPE_CHECKING:
     from interlock.engine.checking import Checked
 
 
 def render(checked: "Checked", form: str) -> str:
-    """The report as ``sarif``, ``junit``, ``github`` or ``markdown``; each is loaded when it is asked for."""
+    """The report as ``json``, ``sarif``, ``junit``, ``github`` or ``markdown``; each is loaded when it is asked for."""
+    if form == "json":
+        return json.dumps({"version": VERSION, "kind": "check", **check_document(checked)})
     if form == "sarif":
         from interlock.views.check_sarif import check_sarif
 

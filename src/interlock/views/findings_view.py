@@ -18,11 +18,11 @@ def render_findings(
 ) -> None:
     """New ones first, the worst before the others; of those that one change would mend only the root.
 
-    ``verbose`` shows as well what follows from a root, what was there before, and what is waived; else these are
-    counted.
+    ``verbose`` shows as well what follows from a root, what only informs, what was there before, and what is waived;
+    else these are counted.
     """
     new, old, waived = shares(findings)
-    for cause in by_cause(new):
+    for cause in by_cause(one for one in new if verbose or one.severity is not Severity.INFO):
         _render(cause, console, verbose)
     for cause in by_cause(old) if verbose else ():
         _render(cause, console, verbose, "was there before")
@@ -69,8 +69,9 @@ def _render_counts(
         parts.append(f"{counted(old)} that {'was' if len(old) == 1 else 'were'} there before")
     if waived:
         parts.append(f"{count_of(len(waived), 'finding')} waived")
-    if len(new) + len(old) + len(waived) > 1 or old or waived:
-        hint = " [dim](-v shows all)[/]" if (old or waived) and not verbose else ""
+    hidden = bool(old or waived or any(one.severity is Severity.INFO for one in new))
+    if len(new) > 1 or hidden:
+        hint = " [dim](-v shows all)[/]" if hidden and not verbose else ""
         console.print(f"[bold]found[/] {', '.join(parts)}{hint}")
 
 

@@ -31,8 +31,8 @@ def test_reports_for_machines_can_be_read():
 @pytest.mark.parametrize(
     ("one", "last"),
     [
-        (checked(finding()), "✗ 1 finding blocks, 3 resources checked 1.5s"),
-        (checked(finding(Severity.WARNING)), "✓ 3 resources checked, 1 to look at 1.5s"),
+        (checked(finding()), "✗ 1 error in 3 resources 1.5s"),
+        (checked(finding(Severity.WARNING)), "✓ 3 resources checked 1.5s"),
         (checked(finding(waived="known")), "✓ 3 resources checked 1.5s"),
         (checked(static=True), "✓ source text checked 1.5s"),
     ],

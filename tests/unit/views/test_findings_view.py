@@ -37,8 +37,7 @@ def test_errors_come_first_then_by_file_and_line(capsys):
         ["error", "a.py:10"],
         ["error", "b.py:1"],
         ["warning", "a.py:1"],
-        ["info", "a.py:1"],
-    ]
+    ], "what only informs is counted"
 
 
 def test_line_number_followed_by_a_colon_is_no_emoji(capsys):
@@ -79,7 +78,7 @@ def test_dag_named_like_markup_cannot_break_the_output(capsys):
 
 def test_more_than_one_finding_is_counted_by_severity(capsys):
     lines = shown(capsys, finding(), finding(line=2), finding(Severity.WARNING), finding(Severity.INFO))
-    assert lines[-1] == "found 2 errors, 1 warning, 1 info"
+    assert lines[-1] == "found 2 errors, 1 warning, 1 info (-v shows all)"
 
 
 def caused() -> list[Finding]:

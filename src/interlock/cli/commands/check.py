@@ -1,6 +1,5 @@
 """``interlock check``."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ from interlock.engine import checking
 from interlock.model.errors import UsageError
 from interlock.rules import baseline
 from interlock.views import check_json, check_views
-from interlock.views.output import VERSION, Output
+from interlock.views.output import Output
 
 if TYPE_CHECKING:
     from interlock.engine.checking import Checked
@@ -75,7 +74,7 @@ def _report(checked: "Checked", chosen: Format, out: Path | None, output: Output
     if chosen in (Format.TEXT, Format.JSON):
         document = check_json.check_document(checked)
         if out is not None:
-            _save(json.dumps({"version": VERSION, "kind": "check", **document}), out)
+            _save(check_views.render(checked, Format.JSON.value), out)
         if out is None or chosen is Format.TEXT:
             output.show("check", document, lambda console: check_views.show(checked, console, output.verbose))
         return

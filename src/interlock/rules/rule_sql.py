@@ -1,0 +1,71 @@
+"""Rules about SQL in files of its own, outside of dbt: what DAGs and jobs run.
+
+dbt's models are SQL too once they are rendered; the same rules are told of them from elsewhere.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from interlock.model.findings import Finding, Severity
+from interlock.rules.files import SourceFile
+from interlock.rules.rule import Family, FileCheck
+from interlock.rules.sql_findings import RULES, SqlKind, SqlProblem, findings_of
+
+_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
+# What no dialect that a project names by mistake would explain.
+_CERTAIN = ("a comma stands before", "two commas", "the '(' is never closed", "')' closes nothing")
+
+
+def check_sql(file: SourceFile) -> Iterator[Finding]:
+    """ILK-SQ001 to ILK-SQ009 for one file, read in the project's dialect."""
+    from interlock.rules.sql_text import parses_in_another, problems
+
+    if _is_dbt(file) or not file.text.strip() or "\0" in file.text:
+        return
+    sql = without_expressions(file.text)
+    if sql is None:
+        return
+    dialect = file.layout.dialect
+    found = problems(sql, dialect, {}, table=False)
+    if any(one.kind is SqlKind.SYNTAX and one.severity is Severity.ERROR for one in found):
+        in_dag = file.layout.dag_folder(file.path) is not None
+        foreign = parses_in_another(sql, dialect)
+        found = [_weighed(one, foreign and not (in_dag and one.detail.startswith(_CERTAIN))) for one in found]
+    yield from findings_of(found, file.path)
+
+
+def without_expressions(text: str) -> str | None:
+    """A text with what stands in ``{{ }}`` within quotes made letters, at the same places.
+
+    None where Jinja decides more than the inside of a quoted text: then only rendering tells what the SQL is.
+    """
+    if "{%" in text or "{#" in text:
+        return None
+    if "{{" not in text:
+        return text
+    filled = _EXPRESSION.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text)
+    if "{{" in filled or "}}" in filled:
+        return None
+    quoted = [match.span() for match in _QUOTED.finditer(filled)]
+    for match in _EXPRESSION.finditer(text):
+        if not any(start < match.start() and match.end() < end for start, end in quoted):
+            return None
+    return filled
+
+
+def _is_dbt(file: SourceFile) -> bool:
+    """Whether dbt reads the file; a DAG folder within a dbt project is none of dbt's."""
+    project, dags = file.layout.dbt_project(file.path), file.layout.dag_folder(file.path)
+    return project is not None and (dags is None or len(dags) <= len(project))
+
+
+def _weighed(problem: SqlProblem, foreign: bool) -> SqlProblem:
+    """A warning where the file may be meant for another warehouse than the project's."""
+    if foreign and problem.kind is SqlKind.SYNTAX:
+        return replace(problem, severity=Severity.WARNING)
+    return problem
+
+
+FAMILY = Family("sql", tuple(RULES.values()), file_checks=(FileCheck(("*.sql",), check_sql),))

@@ -1,0 +1,135 @@
+"""What can be said of one SQL text in one dialect by parsing it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from sqlglot import exp
+
+from interlock.model.findings import Severity
+from interlock.rules.sql_findings import SqlKind, SqlProblem
+from interlock.rules.sql_names import Names
+from interlock.rules.sql_scope import dotted, normal_relations
+from interlock.rules.sql_syntax import is_script, known_dialect, statements, syntax_of
+
+# Names of variables and of what a procedure's language knows: with one of these about, a bare name may be anything.
+_DECLARES = frozenset(("declare", "set", "define", "variable"))
+_WAREHOUSES = (
+    "postgres",
+    "bigquery",
+    "snowflake",
+    "redshift",
+    "databricks",
+    "trino",
+    "tsql",
+    "mysql",
+    "duckdb",
+    "oracle",
+)
+_LARGEST = 300_000
+
+
+def problems(
+    sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], *, opaque: Collection[str] = (),
+    table: bool = True,
+) -> list[SqlProblem]:  # fmt: skip
+    """What is wrong with one text of one or more statements, by place.
+
+    ``relations``: what the columns of a table are, by its name as it stands in the text (lower case, dotted), or None.
+    ``opaque``: names that stand for something nobody knows; what touches them is not judged. ``table``: a bare SELECT
+    becomes a table or a view (a dbt model), so that two of its columns cannot have one name.
+    """
+    if len(sql) > _LARGEST:
+        return []
+    dialect = known_dialect(dialect)
+    try:
+        return sorted(_problems(sql, dialect, relations, opaque, table), key=lambda one: (one.line, one.column))
+    except RecursionError:
+        return []
+
+
+def output_columns(
+    sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], *, opaque: Collection[str] = ()
+) -> list[str] | None:
+    """The columns that a text's one SELECT gives, in lower case and in order; None where they are not all known."""
+    if len(sql) > _LARGEST:
+        return None
+    dialect = known_dialect(dialect)
+    try:
+        found = statements(sql, dialect)
+        if isinstance(found, SqlProblem) or len(found) != 1 or "|>" in sql:
+            return None
+        query = _query_of(found[0].tree)
+        columns = Names(sql, dialect, normal_relations(relations), opaque).query(query, {}) if query else None
+    except RecursionError:
+        return None
+    return None if columns is None or any(not one or "\0" in one for one in columns) else list(columns)
+
+
+def _problems(
+    sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], opaque: Collection[str], table: bool
+) -> list[SqlProblem]:
+    found = statements(sql, dialect)
+    if isinstance(found, SqlProblem):
+        return [] if opaque else [found]
+    script = is_script(found)
+    told: list[SqlProblem] = []
+    hidden = {one.lower() for one in opaque}
+    for one in found:
+        if script or (hidden and one.error is not None and any(t.text.lower() in hidden for t in one.tokens)):
+            continue
+        told += (_weighed(problem, dialect) for problem in syntax_of(one))
+    if script or "|>" in sql:
+        return told
+    known = normal_relations(relations)
+    made = {name for one in found if one.tree is not None for name in _made(one.tree)}
+    loose = any(one.first in _DECLARES for one in found)
+    for one in found:
+        query = _query_of(one.tree) if one.error is None else None
+        if query is None:
+            continue
+        names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
+        becomes = isinstance(one.tree, exp.Create) or (table and isinstance(one.tree, exp.Query))
+        names.query(
+            query, {}, final=becomes, named=becomes or (isinstance(one.tree, exp.Query) and dialect == "bigquery")
+        )
+        told += names.problems
+    return told
+
+
+def _weighed(problem: SqlProblem, dialect: str) -> SqlProblem:
+    unsure = not dialect and problem.kind is SqlKind.SYNTAX and problem.severity is Severity.ERROR
+    return replace(problem, severity=Severity.WARNING) if unsure else problem
+
+
+def _query_of(tree: exp.Expr | None) -> exp.Expr | None:
+    """The query in a statement whose names can be judged: its own, or what fills a table or a view."""
+    if isinstance(tree, exp.Query):
+        return tree
+    if isinstance(tree, exp.Insert) or (isinstance(tree, exp.Create) and tree.kind in ("TABLE", "VIEW")):
+        inner = tree.expression
+        if not isinstance(inner, exp.Query) or (tree.args.get("with_") is not None):
+            return None
+        return inner
+    if isinstance(tree, exp.Merge) and isinstance(tree.args.get("using"), exp.Subquery):
+        return tree.args["using"].this if tree.args.get("with_") is None else None
+    return None
+
+
+def _made(tree: exp.Expr) -> set[str]:
+    """The tables that a statement makes, fills or changes, whose columns are then not what was known before."""
+    if not isinstance(tree, (exp.Create, exp.Insert, exp.Alter)):
+        return set()
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    return {dotted(target)} if isinstance(target, exp.Table) and isinstance(target.this, exp.Identifier) else set()
+
+
+def parses_in_another(sql: str, dialect: str) -> bool:
+    """Whether another warehouse would take a text whose syntax this one refuses."""
+    try:
+        for other in _WAREHOUSES:
+            found = statements(sql, other) if other != dialect else None
+            if isinstance(found, list) and not any(one.error or syntax_of(one) for one in found):
+                return True
+    except RecursionError:
+        pass
+    return False

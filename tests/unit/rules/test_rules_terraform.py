@@ -1,0 +1,156 @@
+"""What the cases cannot show of the Terraform rules: plans, policies in Rego, odd and hostile text."""
+
+import json
+
+import hcl2
+import pytest
+
+from interlock.model.findings import Severity
+from interlock.rules.files import SourceFile
+from interlock.rules.rule_terraform import check_syntax
+from interlock.rules.rule_terraform_policy import check_policy
+from interlock.rules.terraform_facts import facts_of, local_source
+from interlock.rules.terraform_plan import plan_findings, rego_findings
+from interlock.rules.terraform_syntax import UNKNOWN, parse
+
+
+def change(kind: str, actions: list[str], before: object = None, after: object = None, **more: object) -> dict:
+    one = {"address": f"{kind}.it", "mode": "managed", "type": kind, "name": "it"}
+    return {**one, "change": {"actions": actions, "before": before, "after": after, **more}}
+
+
+def told(*changes: dict) -> list[tuple[str, Severity]]:
+    plan = {"format_version": "1.2", "resource_changes": list(changes)}
+    return [(one.rule, one.severity) for one in plan_findings(plan, "plan.json")]
+
+
+def test_destroyed_and_replaced_stores_are_errors_and_the_reason_is_named() -> None:
+    assert told(change("aws_s3_bucket", ["delete"], {})) == [("ILK-TF030", Severity.ERROR)]
+    replaced = change("aws_db_instance", ["create", "delete"], {}, {"engine": "mysql"}, replace_paths=[["engine"]])
+    assert "because engine changed" in plan_findings({"resource_changes": [replaced]}, "p")[0].summary
+    assert told(change("aws_s3_bucket", ["no-op"], {}, {}), change("aws_s3_bucket", ["forget"], {})) == []
+    assert told(change("aws_lambda_function", ["delete", "create"], {}, {})) == []
+
+
+def test_a_plan_that_opens_grants_or_unguards() -> None:
+    allow = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    public = {"Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:GetObject", "Resource": "x"}]}
+    assert told(change("aws_iam_policy", ["create"], None, {"policy": json.dumps(allow)})) == [
+        ("ILK-TF032", Severity.ERROR)
+    ]
+    assert told(change("aws_s3_bucket_policy", ["update"], {}, {"policy": json.dumps(public)})) == [
+        ("ILK-TF031", Severity.ERROR)
+    ]
+    assert told(
+        change("aws_redshift_cluster", ["create"], None, {"publicly_accessible": True, "encrypted": False})
+    ) == [
+        ("ILK-TF031", Severity.ERROR),
+        ("ILK-TF033", Severity.WARNING),
+    ]
+    unguarded = change("aws_rds_cluster", ["update"], {"deletion_protection": True}, {"deletion_protection": False})
+    assert told(unguarded) == [("ILK-TF034", Severity.WARNING)]
+    already = change("aws_rds_cluster", ["update"], {"deletion_protection": False}, {"deletion_protection": False})
+    assert told(already) == []
+    assert told(change("aws_db_instance", ["create"], None, {"backup_retention_period": 0})) == [
+        ("ILK-TF034", Severity.WARNING)
+    ]
+
+
+@pytest.mark.parametrize(
+    "plan", [{}, {"resource_changes": None}, {"resource_changes": [None, {}, {"change": 1}, {"change": {}}]}, [], "x"]
+)
+def test_documents_that_are_no_plans_tell_nothing(plan) -> None:
+    assert plan_findings(plan, "p") == []
+
+
+def test_policies_of_the_project_in_both_ways_of_writing_rego() -> None:
+    plan = {"resource_changes": [change("aws_s3_bucket", ["create"], None, {"tags": {}})]}
+    new = (
+        "package interlock\ndeny contains msg if { some c in input.resource_changes; not c.change.after.tags.owner; "
+        'msg := sprintf("%s has no owner", [c.address]) }\nwarn contains "look" if { true }\n'
+    )
+    old = 'package interlock\ndeny[msg] { input.resource_changes[_].type == "aws_s3_bucket"; msg := "no buckets" }\n'
+    assert [(one.severity, one.summary) for one in rego_findings(new, plan)] == [
+        (Severity.ERROR, "aws_s3_bucket.it has no owner"),
+        (Severity.WARNING, "look"),
+    ]
+    assert [one.summary for one in rego_findings(old, plan)] == ["no buckets"]
+    assert rego_findings("package other\nx = 1\n", plan) == []
+
+
+def test_a_policy_that_cannot_be_read_is_an_error() -> None:
+    (one,) = rego_findings("package interlock\ndeny[ {\n", {})
+    assert one.rule == "ILK-TF035" and one.severity is Severity.ERROR and "refuses nothing" in one.summary
+
+
+WELL_FORMED = [
+    'a = "${lookup(var.m, "k", "${var.d}")}"\n',
+    'resource "x_y" "z" { name = "a" }\n',
+    'a = <<EOF\n{ "a": [ ( \'\nEOF\nb = 1\n',
+    'a = <<-EOF\n  %{ for k in ["a"] ~}\n  ${k}\n  %{ endfor ~}\n  EOF\n',
+    "/* { */ // }\n# [\na = 1\n",
+    'a = {\n  "b" : 1, c = 2\n  (var.x) = 3\n}\n',
+    "a = [for k, v in var.m : upper(k) if v == null]\n",
+    "a = { for k, v in var.m : k => v... if v >= 1 }\n",
+    "a = var.x[*].y.0.z != !b ? -1 : 1e3\r\nb = 1\r\n",
+    'a = "$${not} %%{one} \\" \\u00e9"\n',
+    'tags { "Name" = "x" }\n',
+    "a = (\n  1 +\n  2\n)\n",
+    "\ufeffa = 1",
+    "a = provider::aws::arn_parse(var.x)\n",
+]
+
+
+@pytest.mark.parametrize("text", WELL_FORMED)
+def test_well_formed_text_is_understood(text: str) -> None:
+    parsed = parse(text.removeprefix("\ufeff"))
+    assert parsed.complete and not parsed.chained, parsed.broken
+    assert list(check_syntax(SourceFile("a.tf", text.encode()))) == []
+
+
+HOSTILE = [
+    b"", b"\x00\xff\xfe" * 50, b"{" * 5000, b"a = " + b"[" * 5000, b"a {\n" * 3000, b'a = "' + b"${\"" * 3000,
+    b"a = <<E\n" + b"x" * 1_000_000, b'a = "' + b"y" * 1_000_000 + b'"', b"<<" * 2000, b'"' * 3001, b"a.b.c " * 20_000,
+    b"../shared/variables.tf", b"{{ cookiecutter.name }} = {\n", b"a = {% if x %}\n", b"locals { locals }", b"resource {}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("path", ["a.tf", "a.tfvars", "a.tf.json"])
+def test_hostile_text_raises_nothing(source: bytes, path: str) -> None:
+    file = SourceFile(path, source)
+    list(check_syntax(file))
+    list(check_policy(file))
+    if not path.endswith("vars"):
+        json.dumps(facts_of(file))
+
+
+@pytest.mark.parametrize(
+    "source", [b"../shared/variables.tf", b"a = {% if x %}\n", b"name = {{ cookiecutter.name }}\nb {\n"]
+)
+def test_links_and_templates_of_other_tools_are_not_called_broken(source: bytes) -> None:
+    assert list(check_syntax(SourceFile("a.tf", source))) == []
+
+
+def test_values_agree_with_python_hcl2() -> None:
+    text = 'a = "x"\nb = 12\nc = true\nd = ["p", 1, false]\ne = {\n  k = "v"\n  l = [1]\n}\n'
+    body = parse(text).body
+    assert {name: body.value(name) for name in body.arguments} == {
+        key: value for key, value in _unquoted(hcl2.loads(text)).items() if not key.startswith("__")
+    }
+    assert parse('a = "${var.x}"').body.value("a") is UNKNOWN
+
+
+def _unquoted(value):
+    if isinstance(value, dict):
+        return {_unquoted(k): _unquoted(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_unquoted(one) for one in value]
+    return value.strip('"') if isinstance(value, str) else value
+
+
+def test_module_sources_that_leave_the_project_are_not_followed() -> None:
+    assert local_source("infra", "../modules/lake") == "modules/lake"
+    assert local_source("", "./") == ""
+    assert local_source("infra", "../../elsewhere") is None
+    assert local_source("infra", "acme/lake/aws") is None
