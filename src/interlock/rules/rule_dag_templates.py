@@ -19,6 +19,7 @@ from interlock.rules.dag_source import Scope
 from interlock.rules.dag_tables import (
     TEMPLATE_FILTERS,
     TEMPLATE_GLOBALS,
+    TEMPLATE_MACROS,
     TEMPLATE_VARIABLES,
     TEMPLATED,
     TEMPLATED_ELSEWHERE,
@@ -199,6 +200,15 @@ def _unknown(
             f"Write '{near[0]}'." if near else f"Define it: DAG(..., user_defined_macros={{'{name}': ...}}).",
             Severity.ERROR if near else Severity.WARNING,
         )  # fmt: skip
+    for used in tree.find_all(nodes.Getattr) if not macros else ():
+        near = get_close_matches(used.attr, TEMPLATE_MACROS, n=1, cutoff=0.8)
+        if isinstance(used.node, nodes.Name) and used.node.name == "macros" and near and used.attr != near[0]:
+            yield _finding(
+                file, "ILK-DG016", template, used.lineno - 1,
+                f"{template.argument} of {_named(template.task)} uses 'macros.{used.attr}', which Airflow does not "
+                "define",
+                f"Write 'macros.{near[0]}'.", Severity.WARNING,
+            )  # fmt: skip
     for one in tree.find_all(nodes.Filter) if not filters else ():
         if one.name not in FILTERS and one.name not in TEMPLATE_FILTERS:
             near = get_close_matches(one.name, {*FILTERS, *TEMPLATE_FILTERS}, n=1, cutoff=0.75)
