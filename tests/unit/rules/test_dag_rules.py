@@ -105,6 +105,9 @@ def test_file_without_airflow_is_left_alone() -> None:
         HEAD + "BashOperator(task_id='t', bash_command='{{ dss }}')\n",
         HEAD + "DAG('a'); BashOperator(task_id='t', bash_command='{{ dss if dss is defined else ds }}')\n",
         HEAD + "DAG('a'); BashOperator.partial(task_id='t').expand(bash_command=['{{ ds }}'])\n",
+        # A helper of Airflow's that takes a task_id and is no task.
+        HEAD + "from airflow.providers.google.cloud.hooks.dataproc import DataProcJobBuilder\n"
+        "with DAG('a'):\n    DataProcJobBuilder(task_id='t')\n    BashOperator(task_id='t', bash_command='t')\n",
         # Dependencies that are no circles.
         HEAD + "DAG('a')\na = BashOperator(task_id='a', bash_command='a')\nb = a\na >> b\n",
         HEAD + "DAG('a')\na = 1\nb = 2\na >> b >> a\n",
