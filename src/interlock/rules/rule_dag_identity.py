@@ -29,6 +29,9 @@ def airflowignore(file: SourceFile) -> list[str] | None:
 def check_ids(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DG005: two DAGs that are surely both made, in one DAG folder, under one id."""
     ignored = inspection.of(_IGNORED)
+    said = inspection.reading.findings if inspection.reading is not None else ()
+    # Once Airflow itself has parsed the files, ILK-AF002 says the same of all DAGs, the computed ones included.
+    known = {one.place.path for one in said if one.rule == "ILK-AF002"}
     first: dict[tuple[str, str], tuple[str, int]] = {}
     for path, told in inspection.of(DAGS).items():
         folder = inspection.layout.dag_folder(path)
@@ -37,7 +40,7 @@ def check_ids(inspection: Inspection) -> Iterator[Finding]:
             continue
         for one in dags:
             before = first.setdefault((folder, one["id"]), (path, one["line"]))
-            if before == (path, one["line"]):
+            if before == (path, one["line"]) or not known.isdisjoint((path, before[0])):
                 continue
             here = before[0] == path
             where = "in this file" if here else f"in {before[0]}"

@@ -1,7 +1,13 @@
 """DAG rules on input that no case shows: nothing to find, and nothing that anyone would write."""
 
+import json
+
 import pytest
 
+from interlock.catalog.reading import ProjectReading
+from interlock.model.errors import Place
+from interlock.model.findings import Finding, Severity
+from interlock.model.resources import Catalog, Resource
 from interlock.rules import (
     rule_dag_arguments,
     rule_dag_cycles,
@@ -13,6 +19,8 @@ from interlock.rules import (
 from interlock.rules.dag_facts import dag_definitions, dag_mentions
 from interlock.rules.dag_model import read_dag_model
 from interlock.rules.files import Layout, SourceFile
+from interlock.rules.inspection import Inspection
+from interlock.rules.rule_dag_references import FAMILY as REFERENCES
 from interlock.rules.rule_dag_references import is_misspelt
 
 CHECKS = [
@@ -142,3 +150,68 @@ def test_work_outside_of_the_dag_folder_is_left_alone() -> None:
 )
 def test_names_of_two_things_are_no_slip(name: str, real: str, slip: bool) -> None:
     assert is_misspelt(name, real) is slip
+
+
+DAG = HEAD + "with DAG('orders'):\n    BashOperator(task_id='load', bash_command='load')\n"
+WAIT = (
+    "from airflow import DAG\nfrom airflow.sensors.external_task import ExternalTaskSensor\n"
+    "with DAG('report'):\n    ExternalTaskSensor(task_id='wait', external_dag_id='order', external_task_id='load')\n"
+)
+
+
+def across(files: dict[str, str], reading: ProjectReading | None = None) -> list[tuple[str, str, str]]:
+    """What the checks across files find: rule, severity, path."""
+    families = (rule_dag_identity.FAMILY, REFERENCES, rule_dag_template_fields.FAMILY)
+    facts: dict[str, dict[str, object]] = {}
+    for path, text in files.items():
+        for kind in (one for family in families for one in family.facts):
+            if path.endswith(kind.patterns[0].lstrip("*")):
+                told = kind.extract(file_of(text.encode(), path))
+                if told is not None:
+                    facts.setdefault(kind.name, {})[path] = json.loads(json.dumps(told))
+    layout = Layout(("dags", "more"), ("dags", "."))
+    inspection = Inspection(layout, tuple(files), facts, lambda path: files[path].encode(), reading=reading)
+    found = [one for family in families for check in family.project_checks for one in check(inspection)]
+    return [(one.rule, one.severity.value, one.place.path) for one in found]
+
+
+def test_one_id_in_two_files_is_an_error_in_the_second() -> None:
+    assert across({"dags/a.py": DAG, "dags/b.py": DAG}) == [("ILK-DG005", "error", "dags/b.py")]
+
+
+def test_one_id_in_two_dag_folders_is_none() -> None:
+    assert across({"dags/a.py": DAG, "more/b.py": DAG}) == []
+
+
+@pytest.mark.parametrize("other", ["dags/prod/a.py", "dags/2.8.1/a.py", "dags/team/dags/b.py"])
+def test_one_id_in_trees_side_by_side_is_a_warning(other: str) -> None:
+    assert [one[:2] for one in across({"dags/dev/a.py": DAG, other: DAG})] == [("ILK-DG005", "warning")]
+
+
+@pytest.mark.parametrize("line", ["b", "old/.*", "*.py", "[", "dags/old/b.py"])
+def test_file_that_airflow_may_ignore_shares_its_id_freely(line: str) -> None:
+    found = across({"dags/.airflowignore": f"# not these\n{line}\n", "dags/a.py": DAG, "dags/old/b.py": DAG})
+    assert (found == []) is (line != "[")
+
+
+def test_what_airflow_itself_says_is_not_said_twice() -> None:
+    both = {"dags/a.py": DAG, "dags/b.py": DAG}
+    said = Finding("ILK-AF002", Severity.ERROR, Place("dags/a.py", 3), "is defined 2 times", "rename one")
+    assert across(both, ProjectReading(Catalog("p", ()), (said,), (), {})) == []
+    waiting = {"dags/a.py": DAG, "dags/b.py": WAIT}
+    assert across(waiting) == [("ILK-DG018", "error", "dags/b.py")]
+    parsed = Catalog("p", (Resource("airflow.dag:report", "dags/b.py"),))
+    assert across(waiting, ProjectReading(parsed, (), (), {})) == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "from airflow import DAG\nfor n in range(3):\n    DAG(f'order{n}')\n",
+        "import airflow\nfrom tools import make_dags\nmake_dags(globals())\n",
+        "from cosmos import DbtDag\nimport airflow\ndag = DbtDag(dag_id='order')\n",
+        "from airflow import DAG  # dag\nwith DAG(:\n",
+    ],
+)
+def test_names_are_not_judged_where_some_are_computed(other: str) -> None:
+    assert across({"dags/a.py": DAG, "dags/b.py": WAIT, "dags/c.py": other}) == []
