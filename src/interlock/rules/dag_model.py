@@ -115,7 +115,8 @@ def _tasks(source: DagSource) -> Iterator[Task]:
         keywords = site.keywords
         if not _OPERATOR.search(name) and "task_id" not in keywords:
             continue
-        official = bool(origins) and all(one.startswith(OPERATOR_MODULES) for one in origins)
+        # Airflow's providers have helpers that take a task_id too: only the name tells an operator.
+        official = bool(origins and _OPERATOR.search(name)) and all(one.startswith(OPERATOR_MODULES) for one in origins)
         given = keywords.get("task_id")
         yield Task(
             site, name, min(origins) if official else "", source.text(given, site.where.scope) if given else None

@@ -120,6 +120,10 @@ TEMPLATE_VARIABLES = frozenset(
     """)
 )
 TEMPLATE_GLOBALS = frozenset(_words("range dict lipsum cycler joiner namespace"))
+TEMPLATE_MACROS = frozenset(
+    _words("ds_add ds_format ds_format_locale datetime_diff_for_humans datetime timedelta dateutil time uuid random "
+           "json yaml hive")
+)  # fmt: skip
 TEMPLATE_FILTERS = frozenset(_words("ds ds_nodash ts ts_nodash ts_nodash_with_tz"))
 
 # Names that stand for nothing else between braces.

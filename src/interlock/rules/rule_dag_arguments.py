@@ -122,6 +122,11 @@ def _task_call(file: SourceFile, model: DagModel, task: Task) -> Iterator[Findin
                 "ILK-DG010", word.value.lineno, f"{task.kind} has no argument '{word.arg}': it raises an error",
                 f"Write '{near}'.", end_line=word.value.end_lineno or 0,
             )  # fmt: skip
+    if core and call.args and not mapped and not any(isinstance(one, ast.Starred) for one in call.args):
+        yield file.finding(
+            "ILK-DG009", call.lineno, f"{task.kind} is given an argument without a name: it raises an error",
+            "Name it: task_id='...'.", end_line=call.args[0].end_lineno or 0,
+        )  # fmt: skip
     if task.origin and "task_id" not in task.site.keywords and not task.site.open:
         if call.args or "default_args" in task.site.keywords or _is_class_use(model.source, task):
             return
@@ -143,7 +148,7 @@ FAMILY = Family(
     "dag-arguments",
     (
         Rule("ILK-DG008", "ignored-default-argument", "default_args holds what no task takes", Severity.WARNING),
-        Rule("ILK-DG009", "refused-dag-argument", "a DAG is given an argument that it does not have"),
+        Rule("ILK-DG009", "refused-argument", "a DAG or operator is given an argument that it does not take"),
         Rule("ILK-DG010", "misspelt-argument", "an argument of a DAG or operator is misspelt"),
         Rule("ILK-DG011", "operator-without-task-id", "an operator is made without a task_id"),
     ),

@@ -15,6 +15,9 @@ from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, FileCheck, FileFacts, Rule
 
 _IGNORED = "airflowignore"
+_STAGE = re.compile(
+    r"^v?\d+([._]\d+)*$|(^|[_-])(dev|prod|production|staging|stage|test|qa|uat|local|sandbox)", re.IGNORECASE
+)
 
 
 def airflowignore(file: SourceFile) -> list[str] | None:
@@ -26,6 +29,9 @@ def airflowignore(file: SourceFile) -> list[str] | None:
 def check_ids(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DG005: two DAGs that are surely both made, in one DAG folder, under one id."""
     ignored = inspection.of(_IGNORED)
+    said = inspection.reading.findings if inspection.reading is not None else ()
+    # Once Airflow itself has parsed the files, ILK-AF002 says the same of all DAGs, the computed ones included.
+    known = {one.place.path for one in said if one.rule == "ILK-AF002"}
     first: dict[tuple[str, str], tuple[str, int]] = {}
     for path, told in inspection.of(DAGS).items():
         folder = inspection.layout.dag_folder(path)
@@ -34,19 +40,37 @@ def check_ids(inspection: Inspection) -> Iterator[Finding]:
             continue
         for one in dags:
             before = first.setdefault((folder, one["id"]), (path, one["line"]))
-            if before == (path, one["line"]):
+            if before == (path, one["line"]) or not known.isdisjoint((path, before[0])):
                 continue
-            where = "in this file" if before[0] == path else f"in {before[0]}"
+            here = before[0] == path
+            where = "in this file" if here else f"in {before[0]}"
             effect = (
                 "of the two, Airflow keeps the one that stands last"
-                if before[0] == path
+                if here
                 else "Airflow takes one of the two files and refuses the other"
             )
+            apart = not here and _may_be_apart(before[0], path)
             yield Finding(
-                "ILK-DG005", Severity.ERROR, Place(path, one["line"], one["line"]),
+                "ILK-DG005", Severity.WARNING if apart else Severity.ERROR, Place(path, one["line"], one["line"]),
                 f"the DAG id '{one['id']}' is defined {where} as well: {effect}", "Give one of the two another dag_id.",
+                detail="No harm is done where the two folders are never deployed together." if apart else "",
                 cause=f"dag-id:{one['id']}",
             )  # fmt: skip
+
+
+def _may_be_apart(one: str, other: str) -> bool:
+    """Whether two files may be the same one for two installations: in trees side by side, by stage or by version."""
+    *ours, our_name = one.split("/")
+    *theirs, their_name = other.split("/")
+    if ours == theirs:
+        return False
+    differing = set(ours) ^ set(theirs)
+    return (
+        our_name == their_name
+        or "dags" in differing
+        or ours.count("dags") + theirs.count("dags") > 2
+        or any(_STAGE.search(part) for part in differing)
+    )
 
 
 def _may_be_ignored(path: str, ignored: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
+from interlock.model.resources import Kind
 from interlock.rules.dag_facts import DAGS
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, Rule
@@ -14,8 +15,10 @@ from interlock.rules.rule import Family, Rule
 def check_dags(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DG018 and ILK-DG019: a DAG, or a task of a DAG, that is waited for or triggered and does not exist.
 
-    Silent where any file of the project may make DAGs whose ids are not written in it.
+    Silent where any file of the project may make DAGs whose ids are not written in it, and of what ILK-AF003 says
+    once Airflow itself has parsed the file.
     """
+    parsed = _parsed(inspection)
     facts = inspection.of(DAGS)
     known: dict[str, list[dict[str, Any]]] = {}
     for told in facts.values():
@@ -26,10 +29,16 @@ def check_dags(inspection: Inspection) -> Iterator[Finding]:
     for path, told in facts.items():
         for waited in told.get("waits", ()):
             defined = known.get(waited["dag"])
-            if defined is not None:
-                yield from _tasks(path, waited, defined)
-            elif complete:
+            if defined is None and complete and (path not in parsed or waited["dag"] in before):
                 yield _missing(path, waited, known, before)
+            elif defined is not None and path not in parsed:
+                yield from _tasks(path, waited, defined)
+
+
+def _parsed(inspection: Inspection) -> frozenset[str]:
+    if inspection.reading is None:
+        return frozenset()
+    return frozenset(one.path for one in inspection.reading.catalog.resources if one.kind is Kind.DAG)
 
 
 def _ids(inspection: Inspection) -> frozenset[str]:

@@ -19,6 +19,7 @@ from interlock.rules.dag_source import Scope
 from interlock.rules.dag_tables import (
     TEMPLATE_FILTERS,
     TEMPLATE_GLOBALS,
+    TEMPLATE_MACROS,
     TEMPLATE_VARIABLES,
     TEMPLATED,
     TEMPLATED_ELSEWHERE,
@@ -58,7 +59,7 @@ class Template:
 
 
 def check_templates(file: SourceFile) -> Iterator[Finding]:
-    """ILK-DG014 to ILK-DG017."""
+    """ILK-DG014 to ILK-DG017, and ILK-DG023."""
     model = read_dag_model(file)
     if model is None:
         return
@@ -73,6 +74,18 @@ def check_templates(file: SourceFile) -> Iterator[Finding]:
             continue
         seen.add(id(template.node))
         if own:
+            continue
+        if (
+            template.task.kind == "BashOperator"
+            and template.argument == "bash_command"
+            and _is_taken_for_file(template)
+        ):
+            yield _finding(
+                file, "ILK-DG023", template, 0,
+                f"bash_command of {_named(template.task)} ends with the name of a script: Airflow looks for a template "
+                "file that is called like the whole command, and fails",
+                "Put a space after the script's name, or an argument.", Severity.ERROR,
+            )  # fmt: skip
             continue
         tree = None
         try:
@@ -118,6 +131,11 @@ def _texts(model: DagModel, value: ast.expr, scope: Scope) -> Iterator[tuple[ast
             yield node, "".join(parts), "\0" in parts
         elif node is not None and (text := model.source.text(node, scope)) is not None:
             yield node, text, False
+
+
+def _is_taken_for_file(template: Template) -> bool:
+    """A command of several words that ends as a template file's name does."""
+    return template.text.endswith((".sh", ".bash")) and len(template.text.split()) > 1
 
 
 def _line(template: Template, offset_lines: int) -> int:
@@ -199,6 +217,15 @@ def _unknown(
             f"Write '{near[0]}'." if near else f"Define it: DAG(..., user_defined_macros={{'{name}': ...}}).",
             Severity.ERROR if near else Severity.WARNING,
         )  # fmt: skip
+    for used in tree.find_all(nodes.Getattr) if not macros else ():
+        near = get_close_matches(used.attr, TEMPLATE_MACROS, n=1, cutoff=0.8)
+        if isinstance(used.node, nodes.Name) and used.node.name == "macros" and near and used.attr != near[0]:
+            yield _finding(
+                file, "ILK-DG016", template, used.lineno - 1,
+                f"{template.argument} of {_named(template.task)} uses 'macros.{used.attr}', which Airflow does not "
+                "define",
+                f"Write 'macros.{near[0]}'.", Severity.WARNING,
+            )  # fmt: skip
     for one in tree.find_all(nodes.Filter) if not filters else ():
         if one.name not in FILTERS and one.name not in TEMPLATE_FILTERS:
             near = get_close_matches(one.name, {*FILTERS, *TEMPLATE_FILTERS}, n=1, cutoff=0.75)
@@ -228,6 +255,7 @@ FAMILY = Family(
         Rule("ILK-DG014", "single-braces", "a template variable stands between single braces"),
         Rule("ILK-DG015", "broken-template", "an operator's argument is no Jinja"),
         Rule("ILK-DG016", "unknown-template-name", "a template uses a name that Airflow does not define"),
+        Rule("ILK-DG023", "command-taken-for-file", "a command ends with a script's name and is taken for a file"),
         Rule("ILK-DG017", "swallowed-braces", "an f-string swallows the braces of a template", Severity.WARNING),
     ),
     file_checks=(FileCheck(("*.py",), check_templates),),
