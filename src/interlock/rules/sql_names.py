@@ -417,7 +417,7 @@ class Names:
         """A column of a table that is not in the FROM."""
         chain = scope.chain()
         known = [one for each in chain for one in each.sources]
-        if not known or any(each.open for each in chain) or column in PSEUDO or self._unsure(node):
+        if not known or any(each.open for each in chain) or {name, column} & PSEUDO or self._unsure(node):
             return
         if any(name in (one.columns or ()) for one in known) or any(name in each.values for each in chain):
             return

@@ -73,18 +73,21 @@ def _problems(
         return [] if opaque else [found]
     script = is_script(found)
     told: list[SqlProblem] = []
+    refused: set[int] = set()
     hidden = {one.lower() for one in opaque}
     for one in found:
         if script or (hidden and one.error is not None and any(t.text.lower() in hidden for t in one.tokens)):
             continue
-        told += (_weighed(problem, dialect) for problem in syntax_of(one))
+        broken = [_weighed(problem, dialect) for problem in syntax_of(one)]
+        refused |= {id(one)} if any(each.severity is Severity.ERROR for each in broken) else set()
+        told += broken
     if script or "|>" in sql:
         return told
     known = normal_relations(relations)
     made = {name for one in found if one.tree is not None for name in _made(one.tree)}
     loose = any(one.first in _DECLARES for one in found)
     for one in found:
-        query = _query_of(one.tree) if one.error is None else None
+        query = _query_of(one.tree) if one.error is None and id(one) not in refused else None
         if query is None:
             continue
         names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
