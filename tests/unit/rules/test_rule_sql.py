@@ -39,9 +39,9 @@ def test_nothing_is_said_of_what_cannot_be_known(text: str) -> None:
 
 
 def test_expressions_within_quotes_are_text() -> None:
-    sql = "select a.id from (select 1 as k) a where d = '{{ ds }}' and t = \"{{ params.x }}\""
+    sql = "select a.id from (select 1 as k, 2 as d) a where d = '{{ ds }}' and \"{{ params.x }}\" = 1"
     assert [one.rule for one in check(sql)] == ["ILK-SQ004"]
-    assert without_expressions("x '{{ a\n }}' y") == "x 'xxxx\nxxx' y"
+    assert without_expressions("x '{{ a\n }}' y") == ("x 'xxxx\nxxx' y", {"xxxx\nxxx"})
 
 
 def test_dbt_reads_its_own_files_and_not_those_of_a_dag_folder_within() -> None:
