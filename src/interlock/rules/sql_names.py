@@ -54,7 +54,7 @@ class Names(ColumnReader):
             inner: _Ctes = known
             if clause.recursive:
                 inner = {**known, name: (listed or self._anchor(cte.this), 2)}
-            columns = self.query(cte.this, inner, outer) if isinstance(cte.this, exp.Query) else None
+            columns = self.query(cte.this, inner, outer, named=not listed) if isinstance(cte.this, exp.Query) else None
             if listed:
                 columns = (*listed, *(columns or ())[len(listed) :])
             if searches:
@@ -145,7 +145,7 @@ class Names(ColumnReader):
         elif isinstance(node, exp.Subquery) or (isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery)):
             lateral = isinstance(node, exp.Lateral) or self._dialect in ("duckdb", "bigquery", "")
             query = node if isinstance(node, exp.Subquery) else node.this
-            columns = self.query(query, ctes, scope if lateral else scope.outer)
+            columns = self.query(query, ctes, scope if lateral else scope.outer, named=not names)
             columns = (*names, *columns[len(names) :]) if names and columns is not None else names or columns
             scope.sources.append(Source(alias, columns, rows=1 if one_row(query.this) else 2))
         elif isinstance(node, exp.Unnest):

@@ -59,7 +59,7 @@ def output_columns(
         found = statements(sql, dialect)
         if isinstance(found, SqlProblem) or len(found) != 1 or "|>" in sql:
             return None
-        query = _query_of(found[0].tree)
+        query = _query_of(found[0].tree) if not isinstance(_target_of(found[0].tree), exp.Schema) else None
         columns = Names(sql, dialect, normal_relations(relations), opaque).query(query, {}) if query else None
     except RecursionError:
         return None
@@ -92,10 +92,11 @@ def _problems(
         if query is None:
             continue
         names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
-        becomes = isinstance(one.tree, exp.Create) or (table and isinstance(one.tree, exp.Query))
-        names.query(
-            query, {}, final=becomes, named=becomes or (isinstance(one.tree, exp.Query) and dialect == "bigquery")
-        )
+        # The columns of CREATE VIEW v (a, b) are named there, whatever the SELECT calls them.
+        made_from = isinstance(one.tree, exp.Create) and not isinstance(one.tree.this, exp.Schema)
+        bare = isinstance(one.tree, exp.Query)
+        becomes = made_from or (table and bare)
+        names.query(query, {}, final=becomes, named=becomes or (bare and dialect == "bigquery"))
         told += names.problems
     return told
 
@@ -117,6 +118,11 @@ def _query_of(tree: exp.Expr | None) -> exp.Expr | None:
     if isinstance(tree, exp.Merge) and isinstance(tree.args.get("using"), exp.Subquery):
         return tree.args["using"].this if tree.args.get("with_") is None else None
     return None
+
+
+def _target_of(tree: exp.Expr | None) -> object:
+    """What CREATE or INSERT fills, with the columns where it lists them."""
+    return tree.this if isinstance(tree, (exp.Create, exp.Insert)) else None
 
 
 def _made(tree: exp.Expr) -> set[str]:
