@@ -93,7 +93,7 @@ class ColumnReader:
             if twice and not (self._quoted(node) or self._unsure(node)):
                 self._ambiguous(node, name, clause, scope, having)
             return
-        if clause in _AFTER and name in scope.outputs:
+        if clause in _AFTER and (scope.unlisted or name in scope.outputs):
             return
         candidates: list[str] = []
         for each in scope.chain():
@@ -121,7 +121,7 @@ class ColumnReader:
     def _ambiguous(self, node: exp.Column, name: str, clause: str, scope: Scope, having: list[Source]) -> None:
         if name in scope.merged or scope.natural or self._dialect == "clickhouse":
             return
-        if clause in _AFTER and name in scope.outputs:
+        if clause in _AFTER and (scope.unlisted or name in scope.outputs):
             return
         if name in scope.aliases and self._dialect not in STRICT_ALIASES:
             return

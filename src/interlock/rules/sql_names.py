@@ -121,6 +121,8 @@ class Names(ColumnReader):
             self._join(join, scope, ctes)
         self._unconditional(node, joins, scope)
         output = self._projections(node, scope, ctes, final, named)
+        scope.outputs |= frozenset(output or ())
+        scope.unlisted = output is None
         for key, value in node.args.items():
             if value is not None and key not in _SKIPPED:
                 self._clause(value, key, scope, ctes)
