@@ -7,6 +7,7 @@ import yaml
 
 # Beyond that a text is not read a second time for the sake of a better message.
 _LARGEST = 400_000
+_MOST_BRACKETS = 20_000
 _TEMPLATE = re.compile(
     r"\{%|\{\{-|-\}\}|\{\{#|\{\{/|\{\{\s*(?:\.|\$|(?:include|if|range|end|template|with|cookiecutter)\b)|<%|\$\[\["
 )
@@ -46,7 +47,7 @@ def why_no_yaml(text: str) -> Cause | None:
 
 def _error(text: str) -> yaml.MarkedYAMLError | None:
     try:
-        if len(text) > _LARGEST:
+        if len(text) > _LARGEST or text.count("[") + text.count("{") > _MOST_BRACKETS:
             for _ in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
                 pass
         else:
