@@ -69,6 +69,9 @@ def _cause(error: yaml.MarkedYAMLError, lines: list[str], at: int, start: int) -
     column = mark.column + 1 if mark else 0
     if "'\\t'" in problem or lines[at][: len(lines[at]) - len(lines[at].lstrip())].count("\t"):
         return Cause(at + 1, at + 1, column, "a line is indented with a tab", "Indent with spaces.")
+    if "unknown escape" in problem:
+        return Cause(at + 1, at + 1, column, "a backslash in double quotes begins nothing that YAML knows",
+                     "Write two backslashes, or use single quotes.")  # fmt: skip
     if "quoted scalar" in (error.context or ""):
         return Cause(start + 1, at + 1, column if start == at else 0, "a quote is never closed", "Close the quote.")
     header = _unindented(lines, start)

@@ -26,6 +26,7 @@ def found(text: str | bytes, path: str = "conf/a.yaml") -> list[Finding]:
         ("a:\n  - 1\n  b: 2\n", 3, "indented"),
         ("a:\n  b: 1\n   c: 2\n", 3, "indented"),
         ("a: *b\n", 1, "undefined alias"),
+        ('a: "it\\\'s"\n', 1, "backslash"),
         ("a: @b\n", 1, None),
         ("path: *.csv\n", 1, "alias"),
         ("a: b\nsome words\nc: d\n", 2, "neither"),
@@ -54,6 +55,14 @@ def test_yaml_mistake_is_named_with_its_line(text: str, line: int, words: str | 
 )  # fmt: skip
 def test_wellformed_or_templated_yaml_gives_nothing(text: str) -> None:
     assert found(text) == []
+
+
+def test_dag_factory_dependencies_that_a_generator_makes_are_left_alone() -> None:
+    dag = "d:\n  tasks:\n    a:\n      operator: x.Y\n    b:\n      operator: x.Y\n      dependencies: [c]\n"
+    assert [(one.rule, one.place.line) for one in found(dag)] == [("ILK-DF008", 7)]
+    assert found(dag.replace("b:\n      operator", "b:\n      generator: x.G\n      operator")) == []
+    assert found(dag.replace("[c]", "[a, other.c, '{{ c }}']")) == []
+    assert found(dag + "  task_groups:\n    c: {tooltip: x}\n") == []
 
 
 def test_templates_of_yaml_are_left_alone() -> None:
