@@ -26,6 +26,7 @@ def found(text: str | bytes, path: str = "conf/a.yaml") -> list[Finding]:
         ("a:\n  - 1\n  b: 2\n", 3, "indented"),
         ("a:\n  b: 1\n   c: 2\n", 3, "indented"),
         ("a: *b\n", 1, "undefined alias"),
+        ('a:\n  b:\n  "x\n  y"\n  c: 1\n', 3, "not indented below its key"),
         ('a: "it\\\'s"\n', 1, "backslash"),
         ("a: @b\n", 1, None),
         ("path: *.csv\n", 1, "alias"),
