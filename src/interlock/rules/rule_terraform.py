@@ -160,9 +160,12 @@ def module_calls(inspection: Inspection) -> Iterator[Finding]:
 
 def unpinned(inspection: Inspection) -> Iterator[Finding]:
     """ILK-TF006 and ILK-TF007: root modules (with a backend) whose providers are whatever is newest today."""
-    for folder in folders_of(inspection).values():
-        if not any(facts.get("backend") for facts in folder.files.values()) or not folder.complete:
-            continue
+    roots = [
+        folder for folder in folders_of(inspection).values()
+        if folder.complete and any(facts.get("backend") for facts in folder.files.values())
+    ]  # fmt: skip
+    unlocked = [folder for folder in roots if _lacks_lock(inspection, folder)]
+    for folder in roots:
         pinned = {one[0] for _, one in folder.all("required") if one[1]}
         said: set[str] = set()
         for path, (name, line, end, versioned) in folder.all("provider"):
@@ -172,15 +175,20 @@ def unpinned(inspection: Inspection) -> Iterator[Finding]:
                     "ILK-TF006", Severity.WARNING, Place(path, line, end),
                     f"the provider '{name}' has no version constraint", "Give it one in required_providers.",
                 )  # fmt: skip
-        lock = f"{folder.path}/.terraform.lock.hcl".lstrip("/")
-        first = next((path for path, facts in folder.files.items() if facts.get("backend")), "")
-        needs = folder.names("provider") | {one[0].partition("_")[0] for _, one in folder.all("resource")}
-        if needs and not inspection.exists(lock):
-            yield Finding(
-                "ILK-TF007", Severity.WARNING, Place(first, 1, 1),
-                f"the root module '{folder.path or '.'}' has no .terraform.lock.hcl",
-                "Run 'terraform init' there, and commit .terraform.lock.hcl.",
-            )  # fmt: skip
+    # Where no root module of several has one, that is how this repository works: said once.
+    for folder in unlocked[:1] if len(unlocked) == len(roots) else unlocked:
+        first = next(path for path, facts in folder.files.items() if facts.get("backend"))
+        others = f", nor has any of the other {len(roots) - 1}" if len(unlocked) == len(roots) > 1 else ""
+        yield Finding(
+            "ILK-TF007", Severity.WARNING, Place(first, 1, 1),
+            f"the root module '{folder.path or '.'}' has no .terraform.lock.hcl{others}",
+            "Run 'terraform init' there, and commit .terraform.lock.hcl.",
+        )  # fmt: skip
+
+
+def _lacks_lock(inspection: Inspection, folder: Folder) -> bool:
+    needs = folder.names("provider") or folder.names("resource") or folder.names("data")
+    return bool(needs) and not inspection.exists(f"{folder.path}/.terraform.lock.hcl".lstrip("/"))
 
 
 FAMILY = Family(
