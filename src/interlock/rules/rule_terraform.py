@@ -41,7 +41,7 @@ def check_syntax(file: SourceFile) -> Iterator[Finding]:
         )
     for argument in parsed.chained:
         yield file.finding(
-            "ILK-TF002", argument.line, f"the argument '{argument.name}' is assigned twice in one expression",
+            "ILK-TF002", argument.line, f"the value that '{argument.name}' is given holds a second '='",
             f"Write one argument a line: {argument.name} = value.", end_line=argument.end_line,
         )  # fmt: skip
     for block in parsed.body.walk():
