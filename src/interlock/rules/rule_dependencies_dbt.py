@@ -12,7 +12,7 @@ from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
-from interlock.rules.requirement_files import FACTS, Line, disjoint, specifiers, version
+from interlock.rules.requirement_files import FACTS, Line, disjoint, installed, specifiers, version
 from interlock.rules.rule import Family, FileFacts, Rule
 
 _PACKAGES, _PROJECT = "dbt-packages", "dbt-requires"
@@ -46,6 +46,8 @@ def _entries(file: SourceFile, key: str) -> Iterator[tuple[dict[str, Any], int, 
 
 def package_facts(file: SourceFile) -> list[Any] | None:
     """Each package: [kind, name, version or revision, line, last line]."""
+    if installed(file.path):
+        return None
     found = []
     for told, line, end in _entries(file, "packages"):
         for kind, key in (("hub", "package"), ("git", "git")):
@@ -58,6 +60,8 @@ def package_facts(file: SourceFile) -> list[Any] | None:
 
 def project_facts(file: SourceFile) -> list[Any] | None:
     """``require-dbt-version`` with its line; None where there is none."""
+    if installed(file.path):
+        return None
     for document in file.documents or ():
         for name, value in document.value if isinstance(document, yaml.MappingNode) else ():
             if isinstance(name, yaml.ScalarNode) and name.value == "require-dbt-version":

@@ -246,7 +246,7 @@ FAMILY = Family(
     file_checks=(FileCheck(("*.py",), check_queries),),
     facts=(
         FileFacts(FACTS, ("*.py",), facts_of),
-        FileFacts(_CONF, ("*.py", "*.sh", "*.conf", "*.y*ml", "Dockerfile*", "*.tf", "*.json"), has_conf),
+        FileFacts(_CONF, ("*.py", "*.sh", "*.conf", "*.y*ml", "Dockerfile*"), has_conf),
     ),
     project_checks=(checkpoints, changed_state),
 )

@@ -10,7 +10,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, FileCheck, FileFacts, Rule
-from interlock.rules.terraform_facts import FACTS, PATTERNS, Folder, facts_of, folders_of, local_source
+from interlock.rules.terraform_facts import FACTS, PATTERNS, Folder, facts_of, folders_of, installed, local_source
 from interlock.rules.terraform_syntax import parse
 
 _OVERRIDE = re.compile(r"(?:^|[/_])override\.tf(?:\.json)?$")
@@ -21,6 +21,8 @@ _WORDS = {"var": "variable", "local": "local value", "module": "module", "data":
 
 def check_syntax(file: SourceFile) -> Iterator[Finding]:
     """ILK-TF001 and ILK-TF002."""
+    if installed(file.path):
+        return
     if file.path.endswith(".json"):
         if file.data is None and file.source.strip():
             try:
@@ -47,9 +49,12 @@ def check_syntax(file: SourceFile) -> Iterator[Finding]:
     for block in parsed.body.walk():
         for argument in block.twice:
             where = " ".join((block.type, *block.labels)) or "the file"
+            # Terraform 0.11 took blocks that are written as arguments, and merged them.
+            old = argument.tokens[0].text == "{" and argument.tokens[0].kind == "op"
             yield file.finding(
                 "ILK-TF002", argument.line, f"'{argument.name}' is set twice in '{where}'",
                 f"Keep one '{argument.name}'.", end_line=argument.end_line,
+                severity=Severity.WARNING if old else Severity.ERROR,
             )  # fmt: skip
 
 
