@@ -25,6 +25,8 @@ from interlock.rules.schema_files import avro_places, is_sample, json_schema_pla
 _AVRO, _JSON, _PROTO, _MENTIONS = "avro-schema", "json-schema", "protobuf", "schema-mentions"
 _SCHEMA_FILE = re.compile(r"(?<![\w*{}$%<>])[\w./-]*[\w-]\.(?:avsc|proto|schema\.json)(?![\w.*-])")
 _MENTION_FILES = ("*.py", "*.y*ml", "*.tf", "*.sh", "*.proto", "*.toml", "*.sql", "*.scala", "*.java", "Makefile")
+# Packages whose very name says that they may break: shop.v1alpha1, shop.v2beta1, shop.v1development.
+_UNSTABLE = re.compile(r"(?:^|\.)v\d+(?:p\d+)?(?:alpha|beta|test|dev)\w*(?:\.|$)")
 _COMMENTS = ("#", "//", "--", "*", "/*")
 # What Protobuf's table calls incompatible though the bytes can be read: a warning.
 _READABLE = {"removed-message", "added-message", "removed-from-oneof", "added-to-oneof", "oneof"}
@@ -103,7 +105,9 @@ def check_proto(inspection: Inspection) -> Iterator[Finding]:
         if not found and not lost:
             continue
         text = inspection.file(path).text
-        yield from _findings(path, found, partial(_proto_place, text))
+        unstable = _UNSTABLE.search(before.package) is not None
+        usual = Severity.INFO if unstable else Severity.ERROR
+        yield from _findings(path, found, partial(_proto_place, text), usual)
         renumbered = {one.path for one in found if one.kind == "number"}
         for message, one in lost:
             if f"{message}.{one.name}" in renumbered:
@@ -155,7 +159,7 @@ def _findings(
             yield Finding("ILK-SC008", Severity.ERROR, Place(path, line, end), what, _LOGICAL_REMEDY)
         elif one.backward is False:
             line, end = place(one)
-            severity = Severity.WARNING if one.kind in _READABLE else usual
+            severity = Severity.WARNING if one.kind in _READABLE and usual is Severity.ERROR else usual
             what = f"{_said(one)}: the new schema cannot read what was written with the old one"
             remedy = _REMEDIES.get(one.kind, _REMEDY)
             yield Finding("ILK-SC007", severity, Place(path, line, end), what, remedy)

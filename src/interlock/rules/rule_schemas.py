@@ -119,40 +119,47 @@ def check_unknown_types(inspection: Inspection) -> Iterator[Finding]:
             short = name.rpartition(".")[2]
             if name in defined or short in simple:
                 continue
-            remedy = _meant(short, name, told["defines"], defined)
-            if remedy:
+            remedy = _meant(short)
+            near = "" if remedy else _twin(short, name, defined)
+            if remedy or near:
                 what = f"'{short}' is no type of Avro, and no schema here defines it"
-                yield Finding("ILK-SC004", Severity.ERROR, Place(path, line, end), what, remedy, cause=f"avro:{name}")
+                yield Finding(
+                    "ILK-SC004", Severity.ERROR if remedy else Severity.WARNING, Place(path, line, end), what,
+                    remedy or f'Write "{near}", or define {short}.', cause=f"avro:{name}",
+                )  # fmt: skip
 
 
-def _meant(short: str, full: str, own: list[str], defined: set[str]) -> str:
-    """What to write instead; "" where the type may well be defined in another project."""
-    lower = short.lower()
+def _meant(short: str) -> str:
+    """What to write instead of a word that is no type; "" for what may be somebody's own."""
     if short in _COMPLEX:
         return f'Write it as an object: {{"type": "{short}", ...}}.'
-    if lower in _LOGICAL and short == lower:
-        base = _LOGICAL[lower]
-        logical = "timestamp-millis" if lower in ("timestamp", "datetime") else lower
-        return f'Write {{"type": "{base}", "logicalType": "{logical}"}}.'
-    if lower in _MEANT and short == lower:
-        return f'Write "{_MEANT[lower]}".'
+    lower = short.lower()
     if lower in _PRIMITIVES:
         return f'Write "{lower}".'
-    near = get_close_matches(short, _PRIMITIVES, n=1, cutoff=0.8) if short == lower and len(short) > 3 else []
-    if near:
-        return f'Write "{near[0]}".'
-    # A name of the same namespace that differs by a letter; others may come from another project's jar.
+    if short != lower:
+        return ""
+    if lower in _LOGICAL:
+        logical = "timestamp-millis" if lower in ("timestamp", "datetime") else lower
+        return f'Write {{"type": "{_LOGICAL[lower]}", "logicalType": "{logical}"}}.'
+    if lower in _MEANT:
+        return f'Write "{_MEANT[lower]}".'
+    near = get_close_matches(short, _PRIMITIVES, n=1, cutoff=0.8) if len(short) > 3 else []
+    return f'Write "{near[0]}".' if near else ""
+
+
+def _twin(short: str, full: str, defined: set[str]) -> str:
+    """A name of the same namespace that differs by a letter; others may come from another project."""
     space = full.rpartition(".")[0]
-    twins = [one for one in (*own, *sorted(defined)) if one.rpartition(".")[0] == space]
-    close = get_close_matches(full, twins, n=1, cutoff=0.93)
-    return (
-        f'Write "{close[0]}", or define {short}.' if close and len(short) > 5 and not _numbered(full, close[0]) else ""
-    )
+    twins = {one.rpartition(".")[2]: one for one in sorted(defined) if one.rpartition(".")[0] == space}
+    close = get_close_matches(short, twins, n=1, cutoff=0.92) if len(short) > 6 else []
+    if not close or _bare(close[0]) == _bare(short):
+        return ""
+    return twins[close[0]]
 
 
-def _numbered(one: str, other: str) -> bool:
-    """Whether two names differ by digits only: V1 and V2 are no misspellings."""
-    return re.sub(r"\d", "", one) == re.sub(r"\d", "", other)
+def _bare(name: str) -> str:
+    """A name without digits and plural: V1 and V2, or Order and Orders, are no misspellings of each other."""
+    return re.sub(r"\d", "", name).rstrip("s")
 
 
 _PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
