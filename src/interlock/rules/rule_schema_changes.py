@@ -27,6 +27,7 @@ _SCHEMA_FILE = re.compile(r"(?<![\w*{}$%<>])[\w./-]*[\w-]\.(?:avsc|proto|schema\
 _MENTION_FILES = ("*.py", "*.y*ml", "*.tf", "*.sh", "*.proto", "*.toml", "*.sql", "*.scala", "*.java", "Makefile")
 # Packages whose very name says that they may break: shop.v1alpha1, shop.v2beta1, shop.v1development.
 _UNSTABLE = re.compile(r"(?:^|\.)v\d+(?:p\d+)?(?:alpha|beta|test|dev)\w*(?:\.|$)")
+_ENDINGS = (".avsc", ".proto", ".schema.json")
 _COMMENTS = ("#", "//", "--", "*", "/*")
 # What Protobuf's table calls incompatible though the bytes can be read: a warning.
 _READABLE = {"removed-message", "added-message", "removed-from-oneof", "added-to-oneof", "oneof"}
@@ -56,11 +57,11 @@ def proto_fact(file: SourceFile) -> Any:
 
 def mentions(file: SourceFile) -> list[list[Any]] | None:
     """Schema files that a file names: [name, line]."""
-    if not any(ending in file.source for ending in (b".avsc", b".proto", b".schema.json")):
+    if not any(ending.encode() in file.source for ending in _ENDINGS):
         return None
     found = []
     for number, line in enumerate(file.lines, 1):
-        if len(line) < 2_000 and "." in line and not line.lstrip().startswith(_COMMENTS):
+        if len(line) < 2_000 and any(one in line for one in _ENDINGS) and not line.lstrip().startswith(_COMMENTS):
             found += [[match[0], number] for match in _SCHEMA_FILE.finditer(line)]
     return found[:500] or None
 
@@ -201,7 +202,7 @@ def check_removed(inspection: Inspection) -> Iterator[Finding]:
         return
     gone = [
         path for path in sorted(inspection.changed)
-        if path.endswith((".avsc", ".proto", ".schema.json"))
+        if path.endswith(_ENDINGS)
         and inspection.base.exists(path) and not inspection.exists(path)
     ]  # fmt: skip
     if not gone:

@@ -1,7 +1,7 @@
 """Schema files by themselves: JSON that is none, Avro schemas and Protobuf files that their own tools refuse."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -114,13 +114,16 @@ def check_unknown_types(inspection: Inspection) -> Iterator[Finding]:
     facts = inspection.of(_NAMES)
     defined = {name for one in facts.values() for name in one["defines"]}
     simple = {name.rpartition(".")[2] for name in defined}
+    spaces: dict[str, dict[str, str]] = {}
+    for name in sorted(defined):
+        spaces.setdefault(name.rpartition(".")[0], {})[name.rpartition(".")[2]] = name
     for path, told in facts.items():
         for name, line, end in told["uses"]:
             short = name.rpartition(".")[2]
             if name in defined or short in simple:
                 continue
             remedy = _meant(short)
-            near = "" if remedy else _twin(short, name, defined)
+            near = "" if remedy else _twin(short, spaces.get(name.rpartition(".")[0], {}))
             if remedy or near:
                 what = f"'{short}' is no type of Avro, and no schema here defines it"
                 yield Finding(
@@ -147,10 +150,8 @@ def _meant(short: str) -> str:
     return f'Write "{near[0]}".' if near else ""
 
 
-def _twin(short: str, full: str, defined: set[str]) -> str:
+def _twin(short: str, twins: Mapping[str, str]) -> str:
     """A name of the same namespace that differs by a letter; others may come from another project."""
-    space = full.rpartition(".")[0]
-    twins = {one.rpartition(".")[2]: one for one in sorted(defined) if one.rpartition(".")[0] == space}
     close = get_close_matches(short, twins, n=1, cutoff=0.92) if len(short) > 6 else []
     if not close or _bare(close[0]) == _bare(short):
         return ""
