@@ -30,7 +30,7 @@ _UNSTABLE = re.compile(r"(?:^|\.)v\d+(?:p\d+)?(?:alpha|beta|test|dev)\w*(?:\.|$)
 _ENDINGS = (".avsc", ".proto", ".schema.json")
 _COMMENTS = ("#", "//", "--", "*", "/*")
 # What Protobuf's table calls incompatible though the bytes can be read: a warning.
-_READABLE = {"removed-message", "added-message", "removed-from-oneof", "added-to-oneof", "oneof"}
+_READABLE = {"removed-message", "removed-from-oneof", "oneof"}
 
 
 def avro_fact(file: SourceFile) -> Any:
@@ -101,7 +101,7 @@ def check_proto(inspection: Inspection) -> Iterator[Finding]:
     """ILK-SC007 and ILK-SC009 for Protobuf."""
     for path, old, new in _changed(inspection, _PROTO):
         before, after = _proto(old), _proto(new)
-        found = compat_protobuf.changes(before, after)
+        found = _outermost(compat_protobuf.changes(before, after))
         lost = compat_protobuf.unreserved(before, after)
         if not found and not lost:
             continue
@@ -121,6 +121,17 @@ def check_proto(inspection: Inspection) -> Iterator[Finding]:
 
 def _place(where: dict[str, tuple[int, int]], change: Change) -> tuple[int, int]:
     return nearest(where, change.path)
+
+
+def _outermost(changes: list[Change]) -> list[Change]:
+    """Without messages of messages that are gone themselves, and without what was added: nobody waits for these."""
+    gone = {one.path for one in changes if one.kind == "removed-message"}
+    return [
+        one
+        for one in changes
+        if not one.kind.startswith("added-")
+        and not (one.kind == "removed-message" and any(one.path.startswith(f"{other}.") for other in gone))
+    ]
 
 
 def _proto_place(text: str, change: Change) -> tuple[int, int]:
