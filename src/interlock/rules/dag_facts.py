@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from interlock.rules.dag_assets import assets_of
 from interlock.rules.dag_model import (
     Dag,
     DagModel,
@@ -17,7 +18,7 @@ from interlock.rules.dag_model import (
     read_dag_model,
 )
 from interlock.rules.dag_running import running_scopes
-from interlock.rules.dag_source import DagSource, Scope, Site, Where, in_dag_folder
+from interlock.rules.dag_source import DagSource, Scope, Site, Where, in_dag_folder, is_test_file
 from interlock.rules.dag_tables import GROUP_CLASSES, GROUP_DECORATORS
 from interlock.rules.files import SourceFile
 
@@ -42,7 +43,6 @@ _HARMLESS_METHODS = frozenset(
 )
 _WAITING = {"ExternalTaskSensor": "external_dag_id", "ExternalTaskMarker": "external_dag_id",
             "TriggerDagRunOperator": "trigger_dag_id"}  # fmt: skip
-_ASSETS = re.compile(r"^airflow\.((datasets|sdk|assets|sdk\.definitions\.asset)\.)?(Dataset|Asset)$")
 
 
 def dag_definitions(file: SourceFile) -> dict[str, Any] | None:
@@ -56,14 +56,14 @@ def dag_definitions(file: SourceFile) -> dict[str, Any] | None:
     if file.tree is None:
         return {"dynamic": True} if in_dag_folder(file) else None
     model = read_dag_model(file)
-    if model is None or _is_test(file.path):
+    if model is None or is_test_file(file.path):
         return None
     told: dict[str, Any] = {
         "dags": _definitions(model),
         "dynamic": _is_dynamic(model),
         "makers": list(_makers(model)),
         "waits": list(_waits(model)),
-        **_assets(model),
+        **assets_of(model),
     }
     return told if any(told.values()) else None
 
@@ -78,11 +78,6 @@ def dag_mentions(file: SourceFile) -> list[str] | None:
         words = _WORD.findall(_COMMENT.sub("", listed))
         names |= set(words) if "*" not in listed else {"*" + module.rpartition(".")[2]}
     return sorted(names - {"as"}) or None
-
-
-def _is_test(path: str) -> bool:
-    parts = path.lower().split("/")
-    return parts[-1].startswith(("test_", "conftest")) or parts[-1].endswith("_test.py") or "tests" in parts
 
 
 def _definitions(model: DagModel) -> list[dict[str, Any]]:
@@ -307,49 +302,3 @@ def _waited_tasks(source: DagSource, task: Task) -> list[str]:
     listed = several.elts if isinstance(several, ast.List | ast.Tuple | ast.Set) else []
     names = [one, *(source.text(each, scope) for each in listed)]
     return [name for name in names if name and "{" not in name]
-
-
-def _assets(model: DagModel) -> dict[str, Any]:
-    consumes: list[list[Any]] = []
-    for dag in model.dags:
-        scope = dag.where.scope
-        found = model.source.resolved(dag.arguments.get("schedule"), scope)
-        if isinstance(found, ast.List | ast.Tuple):
-            for one in found.elts:
-                name = _asset(model.source, one, scope)
-                if name is not None:
-                    consumes.append([name, one.lineno, one.end_lineno or one.lineno, dag.id or ""])
-    produces: set[str] = set()
-    unknown = False
-    for site in model.source.sites:
-        outlets = site.keywords.get("outlets")
-        if outlets is None:
-            continue
-        found = model.source.resolved(outlets, site.where.scope)
-        listed = found.elts if isinstance(found, ast.List | ast.Tuple) else None
-        for one in listed if listed is not None else [outlets]:
-            name = _asset(model.source, one, site.where.scope)
-            unknown = unknown or name is None
-            produces |= {name} if name else set()
-    unknown = unknown or not model.source.attributes.isdisjoint(("add_outlets", "outlet_events", "outlets"))
-    unknown = unknown or any(
-        one.rpartition(".")[2] in ("AssetAlias", "DatasetAlias", "Metadata", "asset", "DbtDag", "DbtTaskGroup")
-        for site in model.source.sites
-        for one in model.source.origins(site.call.func, site.where.scope)
-    )
-    return {"consumes": consumes, "produces": sorted(produces), "unknown_outlets": unknown}
-
-
-def _asset(source: DagSource, expr: ast.expr, scope: Scope) -> str | None:
-    """The URI of ``Dataset("...")``; None where it is not known."""
-    found = source.resolved(expr, scope)
-    if not isinstance(found, ast.Call):
-        return None
-    origins = source.origins(found.func, scope)
-    if not origins or not all(_ASSETS.match(one) for one in origins):
-        return None
-    site = Site(found, Where(scope))
-    if ("name" in site.keywords and "uri" in site.keywords) or len(found.args) > 1:
-        return None
-    given = found.args[0] if found.args else site.keywords.get("uri", site.keywords.get("name"))
-    return source.text(given, scope) if given is not None and not site.open else None

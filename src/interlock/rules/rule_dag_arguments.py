@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dag_model import Dag, DagModel, Task, read_dag_model
-from interlock.rules.dag_source import DagSource
+from interlock.rules.dag_source import DagSource, is_test_file
 from interlock.rules.dag_tables import (
     CORE_MODULES,
     DAG_ARGUMENTS,
@@ -25,7 +25,7 @@ _NEAR = 0.84
 def check_arguments(file: SourceFile) -> Iterator[Finding]:
     """ILK-DG008 to ILK-DG011."""
     model = read_dag_model(file)
-    if model is None or _is_test(file.path):
+    if model is None or is_test_file(file.path):
         return
     seen: set[int] = set()
     for dag in model.dags:
@@ -33,12 +33,6 @@ def check_arguments(file: SourceFile) -> Iterator[Finding]:
         yield from _dag_call(file, dag)
     for task in model.tasks:
         yield from _task_call(file, model, task)
-
-
-def _is_test(path: str) -> bool:
-    """Tests may well make what Airflow refuses."""
-    parts = path.lower().split("/")
-    return parts[-1].startswith(("test_", "conftest")) or parts[-1].endswith("_test.py") or "tests" in parts
 
 
 def _default_args(file: SourceFile, model: DagModel, dag: Dag, seen: set[int]) -> Iterator[Finding]:

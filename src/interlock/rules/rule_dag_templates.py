@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 from jinja2 import Environment, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.filters import FILTERS
@@ -28,7 +29,16 @@ from interlock.rules.dag_tables import (
 from interlock.rules.files import SourceFile
 from interlock.rules.rule import Family, FileCheck, Rule
 
+
+class _AnyName(dict[str, Any]):
+    """Filters or tests of any name, so that one that is not known hides nothing else."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return super().get(key, str)
+
+
 _JINJA = Environment(extensions=["jinja2.ext.do"])
+_JINJA.filters, _JINJA.tests = _AnyName(_JINJA.filters), _AnyName(_JINJA.tests)
 _NAMES = "|".join(UNMISTAKABLE)
 _ATTRIBUTE = r"(?:\.\w+(?:\(\s*[^(){}]*\))?)"
 _SINGLE = re.compile(rf"(?<![{{$\\%\w])\{{\s*((?:{_NAMES}){_ATTRIBUTE}*)\s*(?:\|\s*\w+\s*)?(\}}\}}?)(?!\}})")
@@ -206,7 +216,6 @@ def _unknown(
     try:
         names = meta.find_undeclared_variables(tree)
     except (TemplateError, RecursionError):
-        # A filter or test that Jinja itself does not have: what it is used on is not looked at.
         names = set()
     known = TEMPLATE_VARIABLES | TEMPLATE_GLOBALS | _guarded(tree)
     for name in sorted(names - known) if not macros else ():
