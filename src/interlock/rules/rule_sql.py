@@ -14,12 +14,11 @@ from interlock.rules.sql_findings import RULES, SqlKind, SqlProblem, findings_of
 
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
-# What no dialect that a project names by mistake would explain.
-_CERTAIN = ("a comma stands before", "two commas", "the '(' is never closed", "')' closes nothing")
 
 
 def check_sql(file: SourceFile) -> Iterator[Finding]:
     """ILK-SQ001 to ILK-SQ009 for one file, read in the project's dialect."""
+    from interlock.rules.sql_syntax import CERTAIN
     from interlock.rules.sql_text import parses_in_another, problems
 
     if _is_dbt(file) or not file.text.strip() or "\0" in file.text:
@@ -33,7 +32,7 @@ def check_sql(file: SourceFile) -> Iterator[Finding]:
     if any(one.kind is SqlKind.SYNTAX and one.severity is Severity.ERROR for one in found):
         in_dag = file.layout.dag_folder(file.path) is not None
         foreign = parses_in_another(sql, dialect)
-        found = [_weighed(one, foreign and not (in_dag and one.detail.startswith(_CERTAIN))) for one in found]
+        found = [_weighed(one, foreign and not (in_dag and one.detail.startswith(CERTAIN))) for one in found]
     yield from findings_of(found, file.path)
 
 

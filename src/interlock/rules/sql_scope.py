@@ -33,7 +33,7 @@ class Source:
 class Scope:
     """A SELECT. ``values``: names that stand for a value (``UNNEST(items) AS item``). ``merged``: columns of USING.
 
-    ``aliases``: names that its SELECT gives, ``outputs``: all names that its columns have, ``unlisted`` where there may be more.
+    ``aliases``: names that its SELECT gives. ``outputs``: all names that its columns have; ``unlisted``: and others.
     ``open``: something is in it that nobody can judge.
     """
 

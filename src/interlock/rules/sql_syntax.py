@@ -35,6 +35,10 @@ _RARE = re.compile(
 )
 # What descends from Postgres and is called so says more than Postgres does.
 _GREENPLUM = re.compile(r"\bdistributed\s+(?:by|randomly|replicated)\b|\bappend(?:only|optimized)\b", re.IGNORECASE)
+# What is wrong whatever the dialect is, and whatever stands for something unknown.
+CERTAIN = ("a comma stands before", "two commas", "the '(' is never closed", "')' closes nothing")
+# What a program replaces by any piece of SQL.
+_TEMPLATE = re.compile(r"\{\w*\}|\$\{|%\(\w+\)s|<%|\b_+[A-Z][A-Z0-9_]*_+(?!\w)")
 # Variables that a client puts in, and commands of psql.
 _PLACEHOLDER = re.compile(
     r"%\(\w+\)s|%s\b|\$\{|\{\w*\}|(?<![:\w\])}]):[A-Za-z_'\"]|\?|^\s*\\|\\g|&&?\w+|@\w+@|#\w+#|<%|\{\{|\{%"
@@ -105,12 +109,12 @@ def known_dialect(name: str) -> str:
     return name.lower() if name and Dialect.get(name.lower()) is not None else ""
 
 
-def statements(sql: str, dialect: str) -> list[Statement] | SqlProblem:
-    """The statements of a text, or what is wrong where it cannot even be cut into words."""
+def statements(sql: str, dialect: str) -> list[Statement] | None:
+    """The statements of a text; None where it cannot even be cut into words."""
     try:
         tokens = Dialect.get_or_raise(dialect or None).tokenize(sql)
-    except SqlglotError as error:
-        return _unfinished(sql, str(error))
+    except SqlglotError:
+        return None
     chunks: list[list[Token]] = [[]]
     for token in tokens:
         if token.token_type is TokenType.SEMICOLON:
@@ -133,6 +137,11 @@ def is_script(found: Sequence[Statement]) -> bool:
     return functions and blocks
 
 
+def is_templated(statement: Statement) -> bool:
+    """Whether a program puts pieces of SQL into a statement."""
+    return bool(_TEMPLATE.search(_without_texts(statement)))
+
+
 def syntax_of(statement: Statement) -> list[SqlProblem]:
     """What is wrong with a statement's syntax; at most one problem, besides reserved words."""
     if not statement.judged or "|>" in statement.slice:
@@ -147,16 +156,20 @@ def syntax_of(statement: Statement) -> list[SqlProblem]:
     if statement.error is not None:
         if statement.first == "merge":  # every warehouse has clauses of its own
             return []
-        return [] if _PLACEHOLDER.search(_without_texts(statement)) else [_parse_error(statement)]
+        words = _without_texts(statement)
+        rare = _RARE.search(words) or _TEMPLATE.search(words) or _PLACEHOLDER.search(words)
+        return [] if rare else [_parse_error(statement)]
     return [] if statement.tree is None or isinstance(statement.tree, exp.Command) else list(_reserved(statement))
 
 
-def _unfinished(sql: str, message: str) -> SqlProblem:
+def unfinished(sql: str) -> list[SqlProblem]:
+    """What is wrong with a text that cannot be cut into words: a query with a text or a name that does not end."""
     lines = sql.count("\n") + 1
-    return SqlProblem(
-        SqlKind.SYNTAX, 1, lines, 0, sql.strip()[:20].split("\n")[0], "a text, a name or a comment does not end",
-        severity=Severity.WARNING,
-    )  # fmt: skip
+    start = re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL).split(maxsplit=1)
+    if not start or start[0].lower() not in ("select", "with"):
+        return []
+    detail = "a text, a name or a comment does not end"
+    return [SqlProblem(SqlKind.SYNTAX, 1, lines, 0, start[0], detail, severity=Severity.WARNING)]
 
 
 def _problem(statement: Statement, token: "Token", detail: str, severity: Severity = Severity.ERROR) -> SqlProblem:
@@ -248,7 +261,7 @@ def _parse_error(statement: Statement) -> SqlProblem:
     certain = (
         token.token_type not in _TEXTS and statement.tokens[max(0, index - 1)].token_type not in _TEXTS
         and statement.dialect in _WELL_KNOWN and statement.first in ("select", "with")
-        and not _RARE.search(_without_texts(statement)) and not parses_elsewhere(statement)
+        and not parses_elsewhere(statement)
     )  # fmt: skip
     return _problem(statement, token, detail, Severity.ERROR if certain else Severity.WARNING)
 

@@ -9,7 +9,15 @@ from interlock.model.findings import Severity
 from interlock.rules.sql_findings import SqlKind, SqlProblem
 from interlock.rules.sql_names import Names
 from interlock.rules.sql_scope import dotted, normal_relations
-from interlock.rules.sql_syntax import is_script, known_dialect, statements, syntax_of
+from interlock.rules.sql_syntax import (
+    CERTAIN,
+    is_script,
+    is_templated,
+    known_dialect,
+    statements,
+    syntax_of,
+    unfinished,
+)
 
 # Names of variables and of what a procedure's language knows: with one of these about, a bare name may be anything.
 _DECLARES = frozenset(("declare", "set", "define", "variable"))
@@ -57,7 +65,7 @@ def output_columns(
     dialect = known_dialect(dialect)
     try:
         found = statements(sql, dialect)
-        if isinstance(found, SqlProblem) or len(found) != 1 or "|>" in sql:
+        if found is None or len(found) != 1 or "|>" in sql:
             return None
         query = _query_of(found[0].tree) if not isinstance(_target_of(found[0].tree), exp.Schema) else None
         columns = Names(sql, dialect, normal_relations(relations), opaque).query(query, {}) if query else None
@@ -70,16 +78,18 @@ def _problems(
     sql: str, dialect: str, relations: Mapping[str, Sequence[str] | None], opaque: Collection[str], table: bool
 ) -> list[SqlProblem]:
     found = statements(sql, dialect)
-    if isinstance(found, SqlProblem):
-        return [] if opaque else [found]
+    if found is None:
+        return [] if opaque else unfinished(sql)
     script = is_script(found)
     told: list[SqlProblem] = []
     refused: set[int] = set()
     hidden = {one.lower() for one in opaque}
     for one in found:
-        if script or (hidden and one.error is not None and any(t.text.lower() in hidden for t in one.tokens)):
+        if script:
             continue
         broken = [_weighed(problem, dialect) for problem in syntax_of(one)]
+        if hidden and any(token.text.lower() in hidden for token in one.tokens):
+            broken = [each for each in broken if each.detail.startswith(CERTAIN)]
         refused |= {id(one)} if any(each.severity is Severity.ERROR for each in broken) else set()
         told += broken
     if script or "|>" in sql:
@@ -89,6 +99,8 @@ def _problems(
     loose = any(one.first in _DECLARES for one in found)
     for one in found:
         query = _query_of(one.tree) if one.error is None and id(one) not in refused else None
+        if query is not None and is_templated(one):
+            continue
         if query is None:
             continue
         names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
@@ -138,7 +150,7 @@ def parses_in_another(sql: str, dialect: str) -> bool:
     try:
         for other in _WAREHOUSES:
             found = statements(sql, other) if other != dialect else None
-            if isinstance(found, list) and not any(one.error or syntax_of(one) for one in found):
+            if found is not None and not any(one.error or syntax_of(one) for one in found):
                 return True
     except RecursionError:
         pass

@@ -32,6 +32,9 @@ def check(text: str, path: str = "dags/sql/x.sql", layout: Layout = LAYOUT) -> l
         "use role x; put file://a @stage; list @stage; copy into t from @stage;",
         "create procedure p() language sql as begin select a, from t, where; end;",
         "%(x)s",
+        "with a as (select id as k from t) select {column}, a.id from a where {condition}",
+        "with a as (select id as k from t) select a.id from a where _CONDITION_",
+        "create procedure p() as 'begin",
     ],
 )
 def test_nothing_is_said_of_what_cannot_be_known(text: str) -> None:

@@ -108,6 +108,8 @@ def test_columns_of_a_select(dialect: str, sql: str, expected: list[str] | None)
         "select * except (mystery) from orders",
         "select mystery.*, id from orders",
         "select id from orders join customers using (mystery)",
+        "select id from orders mystery and status = 1 mystery",
+        "mystery select id from orders",
     ],
 )
 def test_what_touches_the_unknown_is_not_judged(sql: str) -> None:
