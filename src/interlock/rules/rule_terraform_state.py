@@ -28,7 +28,7 @@ def destroyed(inspection: Inspection) -> Iterator[Finding]:
             if address in holds:
                 yield from _changed(address, resource, *holds[address])
             elif address not in moved and not _elsewhere(address, before, after, path):
-                yield _gone(inspection, address, file, resource, set(holds) - set(held), new)
+                yield _gone(inspection, address, file, resource, _renamed(address, held, holds), new)
 
 
 def _stateful(folder: Folder) -> dict[str, _State]:
@@ -44,18 +44,28 @@ def _elsewhere(address: str, before: dict[str, Folder], after: dict[str, Folder]
     )
 
 
+def _renamed(address: str, held: dict[str, _State], holds: dict[str, _State]) -> str:
+    """The new resource that is this one under another name: its identity is equal, or it is the only candidate."""
+    kind = address.partition(".")[0] + "."
+    added = [one for one in holds if one not in held and one.startswith(kind)]
+    gone = [one for one in held if one not in holds and one.startswith(kind)]
+    identity = held[address][1][4]["forces"]
+    same = [one for one in added if identity and holds[one][1][4]["forces"] == identity]
+    if len(added) == len(gone) == 1 and not (identity and holds[added[0]][1][4]["forces"]):
+        same = get_close_matches(address, added, n=1, cutoff=0.8)
+    return same[0] if len(same) == 1 else ""
+
+
 def _gone(
-    inspection: Inspection, address: str, file: str, resource: list[Any], added: set[str], folder: Folder
+    inspection: Inspection, address: str, file: str, resource: list[Any], renamed: str, folder: Folder
 ) -> Finding:
-    kind = resource[0]
-    renamed = get_close_matches(address, [one for one in added if one.startswith(f"{kind}.")], n=1, cutoff=0.4)
     if renamed:
-        path, new = _stateful(folder)[renamed[0]]
+        path, new = _stateful(folder)[renamed]
         return Finding(
             "ILK-TF020", Severity.WARNING, Place(path, new[2], new[3]),
-            f"'{address}' is called '{renamed[0]}' now, without a moved block: a plan will destroy it, and make an "
+            f"'{address}' is called '{renamed}' now, without a moved block: a plan will destroy it, and make an "
             "empty one",
-            f"Add: moved {{ from = {address}, to = {renamed[0]} }} (one argument a line).",
+            f"Add: moved {{ from = {address}, to = {renamed} }} (one argument a line).",
         )  # fmt: skip
     place = Place(file, 1, 1) if inspection.exists(file) else Place(next(iter(folder.files)), 1, 1)
     return Finding(
