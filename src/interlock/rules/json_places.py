@@ -145,6 +145,8 @@ def _below(path: Path, stack: list[tuple[Path, bool, int]], key: str | None, ind
 
 
 def _text(token: str) -> str:
+    if "\\" not in token:
+        return token.strip('"')
     try:
         return str(json.loads(token))
     except ValueError:

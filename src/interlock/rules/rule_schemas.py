@@ -92,7 +92,7 @@ def _avro(text: str) -> Any:
 
 
 def avro_names(file: SourceFile) -> dict[str, Any] | None:
-    """Full names that a schema defines, and those that it uses and does not: [name, line, last line]."""
+    """Full names that a schema defines, and those that it uses and does not: [name, where]."""
     data = avro_in(file)
     if data is None:
         return None
@@ -103,10 +103,8 @@ def avro_names(file: SourceFile) -> dict[str, Any] | None:
             defines.append(name)
         else:
             lacking.setdefault(name, path)
-    uses = {name: path for name, path in lacking.items() if name not in defines}
-    where = places(file.text) if uses else {}
-    lines = [[name, *(where.get(path) or _nearest(where, path))] for name, path in uses.items()]
-    return {"defines": defines, "uses": lines} if defines or uses else None
+    uses = [[name, list(path)] for name, path in lacking.items() if name not in defines]
+    return {"defines": defines, "uses": uses} if defines or uses else None
 
 
 def check_unknown_types(inspection: Inspection) -> Iterator[Finding]:
@@ -117,14 +115,19 @@ def check_unknown_types(inspection: Inspection) -> Iterator[Finding]:
     spaces: dict[str, dict[str, str]] = {}
     for name in sorted(defined):
         spaces.setdefault(name.rpartition(".")[0], {})[name.rpartition(".")[2]] = name
+    answers: dict[str, tuple[str, str]] = {}
     for path, told in facts.items():
-        for name, line, end in told["uses"]:
+        for name, inner in told["uses"]:
             short = name.rpartition(".")[2]
             if name in defined or short in simple:
                 continue
-            remedy = _meant(short)
-            near = "" if remedy else _twin(short, spaces.get(name.rpartition(".")[0], {}))
+            if name not in answers:
+                remedy = _meant(short)
+                answers[name] = remedy, "" if remedy else _twin(short, spaces.get(name.rpartition(".")[0], {}))
+            remedy, near = answers[name]
             if remedy or near:
+                where = places(inspection.file(path).text)
+                line, end = where.get(tuple(inner)) or _nearest(where, tuple(inner))
                 what = f"'{short}' is no type of Avro, and no schema here defines it"
                 yield Finding(
                     "ILK-SC004", Severity.ERROR if remedy else Severity.WARNING, Place(path, line, end), what,

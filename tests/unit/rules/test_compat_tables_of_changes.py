@@ -255,6 +255,39 @@ def test_tables(row: str) -> None:
     assert both(compat_tables.changes(old, new)) == (backward, forward), compat_tables.changes(old, new)
 
 
+@pytest.mark.parametrize("row", PROTO)
+def test_a_protobuf_file_does_not_differ_from_itself(row: str) -> None:
+    for file in PROTO[row][:2]:
+        assert compat_protobuf.changes(file, file) == []
+
+
+@pytest.mark.parametrize("row", TABLES)
+def test_a_table_does_not_differ_from_itself(row: str) -> None:
+    for one in TABLES[row][:2]:
+        assert (
+            compat_tables.changes(one, Table(one.columns, one.keys, one.partitioned_by, one.layout, one.clustered_by))
+            == []
+        )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "dialect"),
+    [
+        ("integer", "int64", "bigquery"),
+        ("int", "bigint", "snowflake"),
+        ("varchar", "string", ""),
+        ("timestamp", "datetime", ""),
+        ("double precision", "float8", "postgres"),
+        ("struct<a int>", "struct<a bigint>", ""),
+        ("int8", "integer", ""),
+        ("varchar(20)", "text", ""),
+    ],
+)
+def test_types_that_may_be_the_same_break_nothing(old: str, new: str, dialect: str) -> None:
+    found = compat_tables.changes(b(old), Table((A, Column("b", new, True)), dialect=dialect))
+    assert False not in both(found)
+
+
 def test_transitive_means_against_every_earlier_version() -> None:
     first, second = record(X), record(X, ZD)
     third = record(X, ZD, {"name": "x2", "type": "int"})
