@@ -7,7 +7,7 @@ import yaml
 
 from interlock.rules.files import SourceFile
 
-_TAGS = re.compile(r"[\"']?\btags[\"']?\s*[=:]\s*(\[[^\]]*\]|\"[^\"]*\"|'[^']*')?")
+_TAGS = re.compile(r"[\"']?\btags[\"']?\s*[=:]\s*(\[[^\]]{0,800}\]|\"[^\"]{0,200}\"|'[^']{0,200}')?")
 _TEXT = re.compile(r"[\"']([^\"']+)[\"']")
 _SNAPSHOT = re.compile(r"\{%-?\s*snapshot\s+(\w+)")
 _AIRFLOW_KEYS = frozenset(
@@ -18,7 +18,7 @@ _AIRFLOW_KEYS = frozenset(
 _META_IN_SQL = re.compile(
     r"[\"']?\b(?P<key>"
     + "|".join(sorted(_AIRFLOW_KEYS))
-    + r")\b[\"']?\s*[=:]\s*(?P<value>\[[^\]]*\]|\"[^\"]*\"|'[^']*')"
+    + r")\b[\"']?\s*[=:]\s*(?P<value>\[[^\]]{0,800}\]|\"[^\"]{0,200}\"|'[^']{0,200}')"
 )
 
 

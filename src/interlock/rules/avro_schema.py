@@ -66,6 +66,8 @@ class _Check:
                 self.schema(data.get(inner), space, (*path, inner))
             elif isinstance(kind, (dict, list)):
                 self.schema(kind, space, (*path, "type"))
+            elif not isinstance(kind, str) and path:
+                self._add(path, 'an object stands where a type should, and has no "type"', 'Give it a "type".')
 
     def _define(self, data: Mapping[str, Any], space: str, path: Path) -> str:
         """Remembers a name; gives the namespace that holds inside."""

@@ -164,6 +164,8 @@ class _Walk:
             return
         what = f"{before or 'plain ' + old.type} became {after or 'plain ' + new.type}"
         note = "every checker calls it compatible, but values that were written before then mean something else"
+        if before.startswith("decimal") and after.startswith("decimal") and before.split()[1:] == after.split()[1:]:
+            note = "every checker calls it compatible, but decimals are the same only with the same precision"
         self.found.append(Change(path, what, False, False, note, "logical", logical=True))
 
     def _named(self, old: Any, new: Any, path: str) -> None:

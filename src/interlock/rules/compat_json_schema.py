@@ -5,17 +5,25 @@ A change is backward compatible where the new schema admits all that the old one
 is not compared here is not guessed: a change of it is unknown in both directions.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from interlock.rules.compat import Change
+from interlock.rules.json_schema_forms import (
+    ANNOTATIONS,
+    as_branches,
+    canonical,
+    followed,
+    has_ref,
+    is_remote,
+    modernised,
+    rest_of,
+    same,
+    spoken,
+    types_of,
+    values_of,
+)
 
-_ANNOTATIONS = {
-    "title", "description", "default", "examples", "example", "$comment", "$id", "id", "$schema", "readOnly",
-    "writeOnly", "deprecated", "definitions", "$defs", "$anchor", "$vocabulary",
-}  # fmt: skip
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 _COMPARED = {
@@ -23,7 +31,6 @@ _COMPARED = {
     "additionalProperties", "unevaluatedProperties", "items", "prefixItems", "anyOf", "oneOf", "allOf", "$ref",
     "pattern", "nullable",
 }  # fmt: skip
-_TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 def changes(old: Any, new: Any, *, lenient: bool = False) -> list[Change]:
@@ -57,21 +64,21 @@ class _Walk:
         if same_pair in self._seen or len(path) > 2_000:
             return
         self._seen.add(same_pair)
-        if any(_is_remote(one) for one in (old, new)) and old != new:
+        if any(is_remote(one) for one in (old, new)) and old != new:
             self._unknown(path, "the schema that $ref names became another one")
             return
-        chased = (_followed(old, self._roots[0]), _followed(new, self._roots[1]))
+        chased = (followed(old, self._roots[0]), followed(new, self._roots[1]))
         if chased[0] is None or chased[1] is None:
             if old != new:
                 self._unknown(path, "$ref names nothing in this document")
             return
-        before, after = _modern(chased[0]), _modern(chased[1])
+        before, after = modernised(chased[0]), modernised(chased[1])
         if before is None or after is None:
             if old != new:
                 self._unknown(path, "no schema stands here")
             return
-        if _has_ref(old) and _has_ref(new):
-            pair = (_canonical(old), _canonical(new))
+        if has_ref(old) and has_ref(new):
+            pair = (canonical(old), canonical(new))
             if pair in self._referred:
                 return
             self._referred.add(pair)
@@ -90,7 +97,7 @@ class _Walk:
         self._keywords(before, after, path)
 
     def _keywords(self, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> None:
-        old, new = _as_branches(old, new)
+        old, new = as_branches(old, new)
         self._types(old, new, path)
         self._values(old, new, path)
         self._bounds(old, new, path)
@@ -98,21 +105,21 @@ class _Walk:
         self._arrays(old, new, path)
         for word in ("anyOf", "oneOf", "allOf"):
             self._combined(word, old.get(word), new.get(word), path)
-        for word in sorted((old.keys() | new.keys()) - _ANNOTATIONS - _COMPARED):
-            if not _same(old.get(word), new.get(word)):
+        for word in sorted((old.keys() | new.keys()) - ANNOTATIONS - _COMPARED):
+            if not same(old.get(word), new.get(word)):
                 self._unknown(path, f"{word} changed")
 
     def _types(self, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> None:
-        before, after = _types_of(old), _types_of(new)
+        before, after = types_of(old), types_of(new)
         if before is None or after is None:
-            if not _same(old.get("type"), new.get("type")):
+            if not same(old.get("type"), new.get("type")):
                 self._unknown(path, "type changed")
         elif before != after:
-            what = f"type {_spoken(old)} became {_spoken(new)}"
+            what = f"type {spoken(old)} became {spoken(new)}"
             self._add(path, what, _within(before, after), _within(after, before), "type")
 
     def _values(self, old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> None:
-        before, after = _values_of(old), _values_of(new)
+        before, after = values_of(old), values_of(new)
         if before == after:
             return
         if before is None or after is None:
@@ -127,7 +134,7 @@ class _Walk:
         for words, sign in ((_LOWER, 1), (_UPPER, -1)):
             for word in words:
                 before, after = old.get(word), new.get(word)
-                if _same(before, after):
+                if same(before, after):
                     continue
                 if any(one is not None and not _is_number(one) for one in (before, after)):
                     self._unknown(path, f"{word} changed")
@@ -136,14 +143,14 @@ class _Walk:
                 what = f"{word} {_told(before)} became {_told(after)}"
                 self._add(path, what, not tighter, tighter, "constraint")
         before, after = old.get("multipleOf"), new.get("multipleOf")
-        if not _same(before, after):
+        if not same(before, after):
             what = f"multipleOf {_told(before)} became {_told(after)}"
             self._add(path, what, _divides(after, before), _divides(before, after), "constraint")
         if bool(old.get("uniqueItems")) != bool(new.get("uniqueItems")):
             unique = bool(new.get("uniqueItems"))
             self._add(path, f"uniqueItems became {str(unique).lower()}", not unique, unique, "constraint")
         before, after = old.get("pattern"), new.get("pattern")
-        if not _same(before, after):
+        if not same(before, after):
             if before is not None and after is not None:
                 self._unknown(path, "pattern changed")
             else:
@@ -159,8 +166,8 @@ class _Walk:
         for name in sorted(before.keys() & after.keys()):
             self.compare(before[name], after[name], f"{path}.{name}".lstrip("."))
         self._required(old, new, path)
-        closed, closes = _rest(old), _rest(new)
-        if _same(closed, closes):
+        closed, closes = rest_of(old), rest_of(new)
+        if same(closed, closes):
             return
         if isinstance(closed, bool) and isinstance(closes, bool):
             what = "the object became open" if closes else "the object became closed"
@@ -171,7 +178,7 @@ class _Walk:
     def _property(self, name: str, model: Mapping[str, Any], schema: Any, path: str, *, added: bool) -> None:
         """A property that only one side names; ``model`` is the other side, which says what else it admits."""
         here = f"{path}.{name}".lstrip(".")
-        rest = _rest(model)
+        rest = rest_of(model)
         kind, what = ("added", f"property {name} was added") if added else ("removed", f"property {name} was removed")
         if not isinstance(rest, bool) or model.get("patternProperties"):
             if self._lenient:
@@ -202,7 +209,7 @@ class _Walk:
             if word not in old and word not in new:
                 continue
             before, after = old.get(word, True), new.get(word, True)
-            if _same(before, after):
+            if same(before, after):
                 if isinstance(before, (dict, bool)):
                     self.compare(before, after, path + "[]")
             elif isinstance(before, (dict, bool)) and isinstance(after, (dict, bool)):
@@ -220,7 +227,7 @@ class _Walk:
             if (isinstance(old, list) or old is None) and (isinstance(new, list) or new is None):
                 limits = old is None
                 self._add(path, f"{word} was {'added' if limits else 'removed'}", not limits, limits, "constraint")
-            elif not _same(old, new):
+            elif not same(old, new):
                 self._unknown(path, f"{word} changed")
             return
         left, right = _without_twins(old, new)
@@ -238,102 +245,20 @@ class _Walk:
 
 def _without_twins(old: list[Any], new: list[Any]) -> tuple[list[Any], list[Any]]:
     return (
-        [one for one in old if not any(_same(one, other) for other in new)],
-        [one for one in new if not any(_same(one, other) for other in old)],
+        [one for one in old if not any(same(one, other) for other in new)],
+        [one for one in new if not any(same(one, other) for other in old)],
     )
 
 
 def _twins(old: list[Any], new: list[Any]) -> Iterable[tuple[Any, Any]]:
     for one in old:
-        other = next((other for other in new if _same(one, other)), None)
+        other = next((other for other in new if same(one, other)), None)
         if other is not None:
             yield one, other
 
 
-def _as_branches(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """Where only one side lists alternatives and nothing else, the other counts as a list of one."""
-    for word in ("anyOf", "oneOf"):
-        alone = [one.keys() - _ANNOTATIONS == {word} for one in (old, new)]
-        if alone[0] and not alone[1]:
-            return old, {word: [{k: v for k, v in new.items() if k not in _ANNOTATIONS}]}
-        if alone[1] and not alone[0]:
-            return {word: [{k: v for k, v in old.items() if k not in _ANNOTATIONS}]}, new
-    return old, new
-
-
-def _is_remote(schema: Any) -> bool:
-    ref = schema.get("$ref") if isinstance(schema, dict) else None
-    return isinstance(ref, str) and not (ref == "#" or ref.startswith("#/"))
-
-
-def _has_ref(schema: Any) -> bool:
-    return isinstance(schema, dict) and isinstance(schema.get("$ref"), str)
-
-
-def _followed(schema: Any, root: Any) -> Any:
-    """What ``$ref`` stands for, where it points into this document; None where it points to nothing."""
-    for _ in range(20):
-        ref = schema.get("$ref") if isinstance(schema, dict) else None
-        if not isinstance(ref, str) or _is_remote(schema):
-            return schema
-        at = root
-        for part in ref[2:].split("/") if ref != "#" else ():
-            part = unquote(part).replace("~1", "/").replace("~0", "~")
-            if isinstance(at, list) and part.isdecimal() and int(part) < len(at):
-                at = at[int(part)]
-            elif isinstance(at, dict) and part in at:
-                at = at[part]
-            else:
-                return None
-        beside = {k: v for k, v in schema.items() if k != "$ref" and k not in _ANNOTATIONS}
-        if beside and isinstance(at, dict):
-            at = {**at, **beside}
-        schema = at
-    return None
-
-
-def _modern(schema: Any) -> dict[str, Any] | None:
-    """The schema with what older drafts and OpenAPI say otherwise brought into today's form."""
-    if isinstance(schema, bool):
-        return {} if schema else {"not": {}}
-    if not isinstance(schema, dict):
-        return None
-    modern = dict(schema)
-    for bound, word in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(modern.get(word), bool) and modern.pop(word) and bound in modern:
-            modern[word] = modern.pop(bound)
-    if modern.get("nullable") is True and isinstance(modern.get("type"), str):
-        modern["type"] = [modern["type"], "null"]
-    return modern
-
-
-def _types_of(schema: Mapping[str, Any]) -> frozenset[str] | None:
-    told = schema.get("type")
-    if told is None:
-        return frozenset(_TYPES)
-    names = [told] if isinstance(told, str) else told
-    if not isinstance(names, list) or not all(isinstance(one, str) and one in (*_TYPES, "any") for one in names):
-        return None
-    if "any" in names:
-        return frozenset(_TYPES)
-    return frozenset([*names, "integer"] if "number" in names else names)
-
-
 def _within(inner: frozenset[str], outer: frozenset[str]) -> bool:
     return inner <= outer
-
-
-def _values_of(schema: Mapping[str, Any]) -> frozenset[str] | None:
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
-    return frozenset(_canonical(one) for one in values) if isinstance(values, list) else None
-
-
-def _rest(schema: Mapping[str, Any]) -> Any:
-    """What an object may hold besides its properties: true, false, or a schema."""
-    rest = schema.get("additionalProperties", True)
-    if schema.get("unevaluatedProperties") is False and rest is True:
-        return False
-    return True if rest == {} else rest
 
 
 def _divides(part: Any, whole: Any) -> bool | None:
@@ -345,14 +270,6 @@ def _divides(part: Any, whole: Any) -> bool | None:
     if not isinstance(part, int) or not isinstance(whole, int) or not part:
         return None
     return whole % part == 0
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
-def _same(one: Any, other: Any) -> bool:
-    return one == other and _canonical(one) == _canonical(other)
 
 
 def _is_number(value: Any) -> bool:
@@ -374,8 +291,3 @@ def _few(names: Iterable[str]) -> str:
 
 def _told(value: Any) -> str:
     return "(none)" if value is None else str(value)
-
-
-def _spoken(schema: Mapping[str, Any]) -> str:
-    told = schema.get("type")
-    return "any" if told is None else " or ".join(told) if isinstance(told, list) else str(told)

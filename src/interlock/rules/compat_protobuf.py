@@ -17,6 +17,7 @@ _GROUPS = (
 )
 _SCALARS = {*set().union(*_GROUPS), "float", "double"} - {"enum"}
 _LARGEST = 536_870_911
+_COMMENT = re.compile(r"""("[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*')|//[^\n]*|/\*.*?\*/""", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def parsed(text: str) -> ProtoFile | None:
         part.addErrorListener(_Listener())
 
     try:
-        tree = Parser(setup_lexer=listen, setup_parser=listen).parse(text)
+        tree = Parser(setup_lexer=listen, setup_parser=listen).parse(_without_comments(text))
         found.syntax = tree.edition or tree.syntax or ""
         for element in tree.file_elements:
             if isinstance(element, ast.Package):
@@ -83,6 +84,11 @@ def parsed(text: str) -> ProtoFile | None:
         logging.getLogger(__name__).debug("proto_schema_parser failed: %s", failed)
         return found if found.problems else None
     return found
+
+
+def _without_comments(text: str) -> str:
+    """The text with its lines kept: the parser takes a step for every letter, and most letters are comments."""
+    return _COMMENT.sub(lambda m: m[1] or " " + "\n" * m[0].count("\n"), text)
 
 
 def _collect(elements: Sequence[Any], scope: str, into: ProtoFile, ast: Any) -> None:

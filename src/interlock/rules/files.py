@@ -76,9 +76,7 @@ class SourceFile:
         Documents that are larger than any person writes count as none: aliases can make them grow without end.
         """
         try:
-            if _may_be_deep(self.text) and _is_deep(self.text):
-                return None
-            return list(yaml.compose_all(self.text, Loader=_SAFE_LOADER))
+            return None if is_too_deep(self.text) else list(yaml.compose_all(self.text, Loader=_SAFE_LOADER))
         except (yaml.YAMLError, ValueError, RecursionError):
             return None
 
@@ -109,22 +107,22 @@ class SourceFile:
         return Finding(rule, severity, place, summary, remedy, resource, detail, cause=cause)
 
 
-def _may_be_deep(text: str) -> bool:
-    """Whether brackets and indentation leave room for a depth at which libyaml's composer exhausts the stack."""
-    if text.count("[") + text.count("{") > _DEEPEST_YAML:
-        return True
-    return any(len(line) > 2 * _DEEPEST_YAML for line in text.split("\n"))
-
-
-def _is_deep(text: str) -> bool:
+def is_too_deep(text: str) -> bool:
+    """Whether a YAML text is nested deeper than people write: libyaml's composer would exhaust the stack."""
+    brackets = text.count("[") + text.count("{")
+    if brackets <= _DEEPEST_YAML and all(len(line) <= 2 * _DEEPEST_YAML for line in text.split("\n")):
+        return False
     depth = 0
-    for event in yaml.parse(text, Loader=_SAFE_LOADER):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _DEEPEST_YAML:
-                return True
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    try:
+        for event in yaml.parse(text, Loader=_SAFE_LOADER):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _DEEPEST_YAML:
+                    return True
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except (yaml.YAMLError, ValueError):
+        return False
     return False
 
 

@@ -1,7 +1,9 @@
 """Files beside the Python that decide what it can import: .gitignore, .airflowignore, requirements."""
 
 import re
+import tomllib
 from fnmatch import fnmatch
+from typing import Any
 
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
@@ -11,14 +13,34 @@ _REQUIREMENT = re.compile(r"\s*([A-Za-z][\w.\-]*)\s*(?:\[[^\]]*\])?\s*(?:[=<>~!;
 
 
 def requirements_of(file: SourceFile) -> list[str] | None:
-    """The packages that a requirements file names, by the names under which they are likely imported."""
+    """The packages that a requirements file, pyproject.toml or Pipfile names, as they are likely imported."""
+    lines = _declared(file.text) if file.path.endswith((".toml", "Pipfile")) else file.lines
     found: set[str] = set()
-    for line in file.lines:
+    for line in lines:
         match = _REQUIREMENT.match(line[:500])
         if match:
             name = re.sub(r"[.\-]", "_", match[1].lower())
             found.update((name, name.removeprefix("python_"), name.removeprefix("py"), name.removesuffix("_python")))
     return sorted(found) or None
+
+
+def _declared(text: str) -> list[str]:
+    """The dependencies of a TOML file, however they are grouped: lists of requirements, or tables by name."""
+    try:
+        data: Any = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError):
+        return []
+    found: list[str] = []
+    stack: list[tuple[str, Any]] = [("", data)]
+    while stack:
+        key, value = stack.pop()
+        if re.fullmatch(r"(?:.*-)?(?:dependencies|packages|requires)(?:-groups)?", key):
+            named = [*value, *value.values()] if isinstance(value, dict) else value
+            for one in named if isinstance(named, list) else ():
+                found += [one] if isinstance(one, str) else [line for line in one if isinstance(line, str)]
+        if isinstance(value, dict):
+            stack += value.items()
+    return found
 
 
 def required(inspection: Inspection) -> frozenset[str]:

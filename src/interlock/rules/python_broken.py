@@ -25,10 +25,11 @@ from interlock.rules.ruff_tool import SYNTAX, Diagnostic, diagnostics
 _NOTEBOOK = re.compile(r"^# (?:Databricks notebook|MAGIC|COMMAND)|\bdbutils\b|get_ipython", re.MULTILINE)
 _DYNAMIC = re.compile(
     r"\bexec(?:file)?\s*\(|(?:globals|locals|vars)\(\)\s*(?:\.update|\[)|\bbuiltins\b|__builtin|%run|"
-    r"gettext\.install|sys\.modules|\b_convert_\(|global_enum|_getframe|runpy|undefined-variable|flake8[:=]\s*noqa"
+    r"gettext\.install|sys\.modules|in (?:globals|locals|vars|dir)\(\)|"
+    r"\b_convert_\(|global_enum|_getframe|runpy|undefined-variable|flake8[:=]\s*noqa"
 )
 _IS_PYTHON_2 = re.compile(
-    r"^\s*print\s+[\"'%\w]|^\s*except\s+[\w., ()]+,\s*\w+\s*:|^\s*raise\s+\w+\s*,|^\s*exec\s+[\"'\w]|"
+    r"^[ \t]*(?:print[ \t]+[\"'%\w]|except[ \t]+[\w., ()]+,[ \t]*\w+[ \t]*:|raise[ \t]+\w+[ \t]*,|exec[ \t]+[\"'\w])|"
     r"\bur[\"']",
     re.MULTILINE,
 )

@@ -95,13 +95,25 @@ class _Check:
         told = self.project.facts(one.path)
         if folder is None or not told:
             return False
-        stem = one.path.rpartition("/")[2].removesuffix(".py")
-        at_top = one.path.rpartition("/")[0] == ("" if folder == "." else folder)
-        helper = at_top and any(
-            not other.level and other.module == stem and self.inspection.layout.dag_folder(other.path) == folder
-            for other in self.imports
+        return (bool(told["dag"]) or self._has_no_package(one.path, folder)) and not ignored_by_airflow(
+            self.inspection, one.path
         )
-        return (bool(told["dag"]) or helper) and not ignored_by_airflow(self.inspection, one.path)
+
+    def _has_no_package(self, path: str, folder: str) -> bool:
+        """Whether a module at the top of a DAG folder is imported by its bare name, or could only be."""
+        above, _, name = path.rpartition("/")
+        if above != folder:
+            return False
+        stem, package = name.removesuffix(".py"), folder.rpartition("/")[2]
+        absolute = [other for other in self.imports if not other.level]
+        if any(one.module == stem and self.inspection.layout.dag_folder(one.path) == folder for one in absolute):
+            return True
+        if self.inspection.exists(f"{folder}/__init__.py"):
+            return False
+        return not any(
+            one.module.endswith(f"{package}.{stem}") or (one.module.endswith(package) and stem in one.names)
+            for one in absolute
+        )
 
     def relative(self, one: _Import) -> Finding:
         written = "." * one.level + one.module

@@ -22,6 +22,7 @@ IMPORTS = {
     "np": "import numpy as np", "pd": "import pandas as pd", "Any": "from typing import Any",
     "Path": "from pathlib import Path", "dedent": "from textwrap import dedent",
     "SparkSession": "from pyspark.sql import SparkSession", "partial": "from functools import partial",
+    **{name: f"from typing import {name}" for name in _words("Callable Dict Iterator List Optional Tuple Union cast")},
     **{name: f"import {name}" for name in _words("os sys re json time math logging pendulum boto3 requests yaml csv")},
 }  # fmt: skip
 

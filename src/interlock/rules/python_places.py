@@ -15,14 +15,18 @@ _ASIDE = re.compile(
     r"[^/]*cookiecutter[^/]*|\.[^/]+)/|(?:^|/)(?:test_[^/]*|[^/]*_test|conftest)\.py$",
     re.IGNORECASE,
 )
-_MAGIC = re.compile(r"^\s*(?:%{1,2}[a-z]|![a-z./])", re.MULTILINE | re.IGNORECASE)
+_TESTS = re.compile(r"(?:^|/)(?:tests?|test_?data|fixtures?)/", re.IGNORECASE)
+_MAGIC = re.compile(r"^[ \t]*(?:%{1,2}[a-z]|![a-z./])", re.MULTILINE | re.IGNORECASE)
 
 
 def is_aside(path: str, layout: Layout) -> bool:
-    """Whether a file is a test, an example, a template, or kept for memory. Folders above a DAG folder do not count."""
+    """Whether a file is a test, an example, a template, or kept for memory.
+
+    Of the folders above a DAG folder only those of tests count: examples and their like have DAGs that are run.
+    """
     folder = layout.dag_folder(path)
     inner = path[len(folder) + 1 :] if folder and folder != "." else path
-    return _ASIDE.search(inner) is not None
+    return _ASIDE.search(inner) is not None or _TESTS.search(path) is not None
 
 
 def is_run(path: str, layout: Layout) -> bool:

@@ -13,7 +13,9 @@ from interlock.rules.python_places import byte_lines
 
 # Nobody breaks a string of one line into two where it fits on one: two strings were meant.
 _FITS = 72
-_WORD = re.compile(r"[\w.\-:@*%$#]+")
+_WORD = re.compile(r"[\w.\-:@*%$#/+=?&{}]+")
+# What begins a string of its own wherever it stands.
+_BEGINS = re.compile(r"--?[A-Za-z]|[a-z][a-z0-9+]*://")
 _JOINERS = tuple(" \t\n\r,;:.-_/\\|=&?+([{<>'\"")
 _STARTERS = tuple(" \t\n\r,;:.-/\\|=&?+)]}<>'\"")
 _OPTIONS = re.compile(r"(?:\w*kwargs|kw|\w*_args|args|\w*options|\w*params)")
@@ -47,16 +49,24 @@ def missing_commas(file: SourceFile) -> Iterator[Finding]:
 def _joined(file: SourceFile, elements: Sequence[ast.expr], few_is_normal: bool) -> Iterator[Finding]:
     texts = [one for one in elements if isinstance(one, ast.Constant) and isinstance(one.value, str)]
     tall = [one for one in texts if (one.end_lineno or one.lineno) > one.lineno]
-    if not tall or len(texts) != len(elements) or (few_is_normal and len(elements) < 2):
+    if not tall or (few_is_normal and len(texts) != len(elements)):
         return
     if len(tall) > 1 and len(tall) * 2 > len(elements):
         return
     for one in tall:
         parts = _parts(file, one)
-        if len(parts) < 2 or not _by_mistake(one, parts):
+        begun = len(parts) > 1 and all(map(_BEGINS.match, parts))
+        if len(parts) < 2 or not (begun or _by_mistake(one, parts)):
+            continue
+        if few_is_normal and len(elements) < 2 and not begun:
             continue
         words = all(_WORD.fullmatch(str(text.value)) for text in texts if text not in tall)
-        sure = words and len(elements) > 1 and all(_WORD.fullmatch(part) for part in parts)
+        sure = (
+            words
+            and len(texts) == len(elements)
+            and (len(elements) > 1 or begun)
+            and all(_WORD.fullmatch(part) for part in parts)
+        )
         yield file.finding(
             "ILK-PY006", one.lineno,
             f"a comma is missing: the strings {_short(parts[0])} and {_short(parts[1])} become one",
@@ -118,7 +128,10 @@ def _short(text: str) -> str:
 
 def _powers(file: SourceFile, call: ast.Call, many: frozenset[str], named: frozenset[str]) -> Iterator[Finding]:
     places: list[ast.expr] = [*call.args, *(one.value for one in call.keywords)]
-    for one in places:
+    for place in places:
+        one = place
+        while isinstance(one, ast.BinOp) and isinstance(one.op, ast.Add | ast.Mod) and isinstance(one.right, ast.BinOp):
+            one = one.right  # `**` binds tighter than what stands before it
         if not isinstance(one, ast.BinOp) or not isinstance(one.op, ast.Pow | ast.Mult):
             continue
         power = isinstance(one.op, ast.Pow)

@@ -93,9 +93,20 @@ class Refused:
     surely: bool
 
 
+# Where other people's packages are put, with requirements of theirs.
+_INSTALLED = re.compile(
+    r"(?:^|/)(?:dbt_packages|dbt_modules|site-packages|node_modules|\.terraform|vendor|third_party)/"
+)
+
+
+def installed(path: str) -> bool:
+    """Whether a file belongs to a package that was installed into the project."""
+    return bool(_INSTALLED.search(path))
+
+
 def read(file: SourceFile) -> tuple[list[Line], list[list[str]], list[Refused]]:
     """Requirements, includes as [option, path or URL], and refused lines; nothing of a file that is none of pip's."""
-    return _read(text_of(file))
+    return _read(text_of(file)) if not installed(file.path) else ([], [], [])
 
 
 @lru_cache(maxsize=8)

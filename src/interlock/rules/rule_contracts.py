@@ -63,7 +63,7 @@ def _odcs(path: str, old: Mapping[str, Any], new: Mapping[str, Any], dialect: st
             continue
         for change, line, end in _differences(table, other, dialect):
             severity = Severity.ERROR if change.kind in _BREAKING else Severity.WARNING
-            broken += [f"{name}.{change.path}"] if severity is Severity.ERROR else []
+            broken += [f"{name}.{change.path}".rstrip(".")] if severity is Severity.ERROR else []
             what = f"the contract for {name} breaks its readers: {change.what}"
             yield Finding(
                 "ILK-CT001", Severity.INFO if announced else severity, Place(path, line, end), what,
@@ -91,7 +91,11 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], dialect: str) -
         for side, table in enumerate((old, new))
     ]
     lines = {one[0].lower(): (one[6], one[7]) for one in new["columns"]}
-    yield from _weighed(compat_tables.changes(tables[0], tables[1]), lines, (new["line"], new["end"]))
+    found = compat_tables.changes(tables[0], tables[1])
+    gone = {one.path for one in found if one.kind in ("dropped", "renamed")}
+    # A key where none was told promises more, and one whose column is gone is no second break.
+    kept = [one for one in found if one.kind != "key" or (tables[0].keys and not gone & set(tables[0].keys))]
+    yield from _weighed(kept, lines, (new["line"], new["end"]))
 
 
 def _weighed(
@@ -141,25 +145,40 @@ def _quality(path: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Itera
             other = new["tables"][name]
             pairs.append((name, table["quality"], other["quality"], other["line"]))
     for name, before, after, line in pairs:
-        left = list(after)
         columns = {one[0] for one in new["tables"].get(name, {"columns": ()})["columns"]}
-        for identity, label, bounds, _ in before:
-            twins = [one for one in left if one[0] == identity]
-            twin = next((one for one in twins if one[2] == bounds), twins[0] if twins else None)
-            about = f"{label}, for {name}" if name else label
-            column = identity.partition("|")[0]
-            if twin is None:
-                if column and column not in columns:
-                    continue  # the column itself is gone, which is said elsewhere
-                what = f"a quality rule was removed: {about}"
-                remedy = "Put the rule back, or tell its readers that it is not checked any more."
-                yield Finding("ILK-CT004", Severity.WARNING, Place(path, line, line), what, remedy)
-                continue
+        yield from _rules(path, f", for {name}" if name else "", before, after, columns | {""}, line)
+
+
+def _rules(
+    path: str, of: str, before: Sequence[Any], after: Sequence[Any], columns: set[str], line: int
+) -> Iterator[Finding]:
+    """What became of the quality rules of one table, or of a whole contract."""
+    left, changed, lost = list(after), [], []
+    for rule in before:
+        twin = next((one for one in left if one[:3] == rule[:3]), None)
+        if twin is None:
+            changed.append(rule)
+        else:
             left.remove(twin)
-            if loosened(bounds, twin[2]):
-                what = f"a quality rule admits more than before: {about}"
-                remedy = "Restore its bounds, or tell its readers."
-                yield Finding("ILK-CT004", Severity.WARNING, Place(path, twin[3], twin[3]), what, remedy)
+    for rule in changed:
+        twin = next((one for one in left if one[0] == rule[0]), None)
+        if twin is None:
+            lost.append(rule)
+            continue
+        left.remove(twin)
+        if loosened(rule[2], twin[2]):
+            what = f"a quality rule admits more than before: {rule[1]}{of}"
+            place = Place(path, twin[3], twin[3])
+            yield Finding("ILK-CT004", Severity.WARNING, place, what, "Restore its bounds, or tell its readers.")
+    for rule in lost:
+        column = rule[0].partition("|")[0]
+        other = next((one for one in left if one[0].partition("|")[0] == column), None)
+        if other is not None:
+            left.remove(other)  # another rule took its place, which may be as strict
+        elif column in columns:  # that a column is gone is said elsewhere
+            what = f"a quality rule was removed: {rule[1]}{of}"
+            remedy = "Put the rule back, or tell its readers that it is not checked any more."
+            yield Finding("ILK-CT004", Severity.WARNING, Place(path, line, line), what, remedy)
 
 
 def _models(inspection: Inspection) -> dict[tuple[str, str], tuple[str, Mapping[str, Any]]]:
@@ -237,7 +256,9 @@ def _disagreements(
 ) -> Iterator[Finding]:
     where, declared = known
     columns = {one[0].strip('"`').lower(): one for one in declared["columns"]}
-    if not columns:
+    names = [(one[1] or one[0]).strip('"`').lower() for one in promised["columns"] if "." not in one[0]]
+    # Where most names differ, the contract is about another table that is called the same.
+    if not columns or 2 * sum(name in columns for name in names) < len(names):
         return
     for name, physical, _, kind, _, _, line, end in promised["columns"]:
         called = (physical or name).strip('"`').lower()

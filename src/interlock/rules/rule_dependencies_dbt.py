@@ -12,7 +12,7 @@ from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
-from interlock.rules.requirement_files import FACTS, Line, disjoint, specifiers, version
+from interlock.rules.requirement_files import FACTS, Line, disjoint, installed, specifiers, version
 from interlock.rules.rule import Family, FileFacts, Rule
 
 _PACKAGES, _PROJECT = "dbt-packages", "dbt-requires"
@@ -46,6 +46,8 @@ def _entries(file: SourceFile, key: str) -> Iterator[tuple[dict[str, Any], int, 
 
 def package_facts(file: SourceFile) -> list[Any] | None:
     """Each package: [kind, name, version or revision, line, last line]."""
+    if installed(file.path):
+        return None
     found = []
     for told, line, end in _entries(file, "packages"):
         for kind, key in (("hub", "package"), ("git", "git")):
@@ -58,6 +60,8 @@ def package_facts(file: SourceFile) -> list[Any] | None:
 
 def project_facts(file: SourceFile) -> list[Any] | None:
     """``require-dbt-version`` with its line; None where there is none."""
+    if installed(file.path):
+        return None
     for document in file.documents or ():
         for name, value in document.value if isinstance(document, yaml.MappingNode) else ():
             if isinstance(name, yaml.ScalarNode) and name.value == "require-dbt-version":
@@ -102,15 +106,15 @@ def check_versions(inspection: Inspection) -> Iterator[Finding]:
     pins = _core_pins(inspection)
     for path, (wanted, line) in inspection.of(_PROJECT).items():
         allowed = specifiers(wanted)
-        near = _nearest(path, pins)
+        near, surely = _nearest(path, pins)
         if allowed is not None and near and all(disjoint(SpecifierSet(f"=={one}"), allowed) for one in near):
             yield Finding(
-                "ILK-DP010", Severity.ERROR, Place(path, line, line),
+                "ILK-DP010", Severity.ERROR if surely else Severity.WARNING, Place(path, line, line),
                 f"require-dbt-version is '{wanted}', and dbt-core is pinned to {', '.join(sorted(near))}",
                 "Widen require-dbt-version, or pin a dbt-core that it allows.",
             )  # fmt: skip
     for path, packages in inspection.of(_PACKAGES).items():
-        near = _nearest(path, pins)
+        near, surely = _nearest(path, pins)
         for kind, name, wanted, line, end in packages:
             chosen = dbt_specifiers(wanted) if kind == "hub" and name == "dbt-labs/dbt_utils" and near else None
             for releases, needs in _UTILS_NEED if chosen is not None else ():
@@ -122,7 +126,7 @@ def check_versions(inspection: Inspection) -> Iterator[Finding]:
                     and all(not needs.contains(one, prereleases=True) for one in near)
                 ):
                     yield Finding(
-                        "ILK-DP010", Severity.ERROR, Place(path, line, end),
+                        "ILK-DP010", Severity.ERROR if surely else Severity.WARNING, Place(path, line, end),
                         f"dbt_utils {there} requires dbt {needs}, and dbt-core is pinned to {', '.join(sorted(near))}",
                         "Take the dbt_utils that belongs to this dbt, or a newer dbt-core.",
                     )  # fmt: skip
@@ -138,16 +142,16 @@ def _core_pins(inspection: Inspection) -> dict[str, str]:
     return found
 
 
-def _nearest(path: str, pins: dict[str, str]) -> set[str]:
-    """The pins in the innermost folder above ``path`` that has some, else all that lie below the project; else all."""
+def _nearest(path: str, pins: dict[str, str]) -> tuple[set[str], bool]:
+    """The pins of the innermost folder around ``path`` that has some, or, less certainly, of the whole repository."""
     folder = path.rpartition("/")[0]
     while True:
         here = {pin for one, pin in pins.items() if one.rpartition("/")[0] == folder}
         if here or not folder:
-            return here or set(pins.values())
+            return (here, True) if here else (set(pins.values()), False)
         below = {pin for one, pin in pins.items() if is_below(one, folder)}
         if below:
-            return below
+            return below, True
         folder = folder.rpartition("/")[0]
 
 

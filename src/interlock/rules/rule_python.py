@@ -14,7 +14,7 @@ from interlock.rules.python_strings import missing_commas
 from interlock.rules.rule import BatchCheck, Family, FileCheck, FileFacts, Rule
 
 _PYTHON = ("*.py",)
-_REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "constraints*.txt")
+_REQUIREMENTS = ("*requirements*.txt", "*requirements*.in", "constraints*.txt", "pyproject.toml", "Pipfile")
 
 FAMILY = Family(
     "python",

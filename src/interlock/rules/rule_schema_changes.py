@@ -25,9 +25,12 @@ from interlock.rules.schema_files import avro_places, is_sample, json_schema_pla
 _AVRO, _JSON, _PROTO, _MENTIONS = "avro-schema", "json-schema", "protobuf", "schema-mentions"
 _SCHEMA_FILE = re.compile(r"(?<![\w*{}$%<>])[\w./-]*[\w-]\.(?:avsc|proto|schema\.json)(?![\w.*-])")
 _MENTION_FILES = ("*.py", "*.y*ml", "*.tf", "*.sh", "*.proto", "*.toml", "*.sql", "*.scala", "*.java", "Makefile")
+# Packages whose very name says that they may break: shop.v1alpha1, shop.v2beta1, shop.v1development.
+_UNSTABLE = re.compile(r"(?:^|\.)v\d+(?:p\d+)?(?:alpha|beta|test|dev)\w*(?:\.|$)")
+_ENDINGS = (".avsc", ".proto", ".schema.json")
 _COMMENTS = ("#", "//", "--", "*", "/*")
 # What Protobuf's table calls incompatible though the bytes can be read: a warning.
-_READABLE = {"removed-message", "added-message", "removed-from-oneof", "added-to-oneof", "oneof"}
+_READABLE = {"removed-message", "removed-from-oneof", "oneof"}
 
 
 def avro_fact(file: SourceFile) -> Any:
@@ -54,11 +57,11 @@ def proto_fact(file: SourceFile) -> Any:
 
 def mentions(file: SourceFile) -> list[list[Any]] | None:
     """Schema files that a file names: [name, line]."""
-    if not any(ending in file.source for ending in (b".avsc", b".proto", b".schema.json")):
+    if not any(ending.encode() in file.source for ending in _ENDINGS):
         return None
     found = []
     for number, line in enumerate(file.lines, 1):
-        if len(line) < 2_000 and "." in line and not line.lstrip().startswith(_COMMENTS):
+        if len(line) < 2_000 and any(one in line for one in _ENDINGS) and not line.lstrip().startswith(_COMMENTS):
             found += [[match[0], number] for match in _SCHEMA_FILE.finditer(line)]
     return found[:500] or None
 
@@ -98,12 +101,14 @@ def check_proto(inspection: Inspection) -> Iterator[Finding]:
     """ILK-SC007 and ILK-SC009 for Protobuf."""
     for path, old, new in _changed(inspection, _PROTO):
         before, after = _proto(old), _proto(new)
-        found = compat_protobuf.changes(before, after)
+        found = _outermost(compat_protobuf.changes(before, after))
         lost = compat_protobuf.unreserved(before, after)
         if not found and not lost:
             continue
         text = inspection.file(path).text
-        yield from _findings(path, found, partial(_proto_place, text))
+        unstable = _UNSTABLE.search(before.package) is not None
+        usual = Severity.INFO if unstable else Severity.ERROR
+        yield from _findings(path, found, partial(_proto_place, text), usual)
         renumbered = {one.path for one in found if one.kind == "number"}
         for message, one in lost:
             if f"{message}.{one.name}" in renumbered:
@@ -116,6 +121,17 @@ def check_proto(inspection: Inspection) -> Iterator[Finding]:
 
 def _place(where: dict[str, tuple[int, int]], change: Change) -> tuple[int, int]:
     return nearest(where, change.path)
+
+
+def _outermost(changes: list[Change]) -> list[Change]:
+    """Without messages of messages that are gone themselves, and without what was added: nobody waits for these."""
+    gone = {one.path for one in changes if one.kind == "removed-message"}
+    return [
+        one
+        for one in changes
+        if not one.kind.startswith("added-")
+        and not (one.kind == "removed-message" and any(one.path.startswith(f"{other}.") for other in gone))
+    ]
 
 
 def _proto_place(text: str, change: Change) -> tuple[int, int]:
@@ -155,7 +171,7 @@ def _findings(
             yield Finding("ILK-SC008", Severity.ERROR, Place(path, line, end), what, _LOGICAL_REMEDY)
         elif one.backward is False:
             line, end = place(one)
-            severity = Severity.WARNING if one.kind in _READABLE else usual
+            severity = Severity.WARNING if one.kind in _READABLE and usual is Severity.ERROR else usual
             what = f"{_said(one)}: the new schema cannot read what was written with the old one"
             remedy = _REMEDIES.get(one.kind, _REMEDY)
             yield Finding("ILK-SC007", severity, Place(path, line, end), what, remedy)
@@ -197,7 +213,7 @@ def check_removed(inspection: Inspection) -> Iterator[Finding]:
         return
     gone = [
         path for path in sorted(inspection.changed)
-        if path.endswith((".avsc", ".proto", ".schema.json"))
+        if path.endswith(_ENDINGS)
         and inspection.base.exists(path) and not inspection.exists(path)
     ]  # fmt: skip
     if not gone:

@@ -1,7 +1,7 @@
 """Schema files by themselves: JSON that is none, Avro schemas and Protobuf files that their own tools refuse."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
@@ -114,45 +114,53 @@ def check_unknown_types(inspection: Inspection) -> Iterator[Finding]:
     facts = inspection.of(_NAMES)
     defined = {name for one in facts.values() for name in one["defines"]}
     simple = {name.rpartition(".")[2] for name in defined}
+    spaces: dict[str, dict[str, str]] = {}
+    for name in sorted(defined):
+        spaces.setdefault(name.rpartition(".")[0], {})[name.rpartition(".")[2]] = name
     for path, told in facts.items():
         for name, line, end in told["uses"]:
             short = name.rpartition(".")[2]
             if name in defined or short in simple:
                 continue
-            remedy = _meant(short, name, told["defines"], defined)
-            if remedy:
+            remedy = _meant(short)
+            near = "" if remedy else _twin(short, spaces.get(name.rpartition(".")[0], {}))
+            if remedy or near:
                 what = f"'{short}' is no type of Avro, and no schema here defines it"
-                yield Finding("ILK-SC004", Severity.ERROR, Place(path, line, end), what, remedy, cause=f"avro:{name}")
+                yield Finding(
+                    "ILK-SC004", Severity.ERROR if remedy else Severity.WARNING, Place(path, line, end), what,
+                    remedy or f'Write "{near}", or define {short}.', cause=f"avro:{name}",
+                )  # fmt: skip
 
 
-def _meant(short: str, full: str, own: list[str], defined: set[str]) -> str:
-    """What to write instead; "" where the type may well be defined in another project."""
-    lower = short.lower()
+def _meant(short: str) -> str:
+    """What to write instead of a word that is no type; "" for what may be somebody's own."""
     if short in _COMPLEX:
         return f'Write it as an object: {{"type": "{short}", ...}}.'
-    if lower in _LOGICAL and short == lower:
-        base = _LOGICAL[lower]
-        logical = "timestamp-millis" if lower in ("timestamp", "datetime") else lower
-        return f'Write {{"type": "{base}", "logicalType": "{logical}"}}.'
-    if lower in _MEANT and short == lower:
-        return f'Write "{_MEANT[lower]}".'
+    lower = short.lower()
     if lower in _PRIMITIVES:
         return f'Write "{lower}".'
-    near = get_close_matches(short, _PRIMITIVES, n=1, cutoff=0.8) if short == lower and len(short) > 3 else []
-    if near:
-        return f'Write "{near[0]}".'
-    # A name of the same namespace that differs by a letter; others may come from another project's jar.
-    space = full.rpartition(".")[0]
-    twins = [one for one in (*own, *sorted(defined)) if one.rpartition(".")[0] == space]
-    close = get_close_matches(full, twins, n=1, cutoff=0.93)
-    return (
-        f'Write "{close[0]}", or define {short}.' if close and len(short) > 5 and not _numbered(full, close[0]) else ""
-    )
+    if short != lower:
+        return ""
+    if lower in _LOGICAL:
+        logical = "timestamp-millis" if lower in ("timestamp", "datetime") else lower
+        return f'Write {{"type": "{_LOGICAL[lower]}", "logicalType": "{logical}"}}.'
+    if lower in _MEANT:
+        return f'Write "{_MEANT[lower]}".'
+    near = get_close_matches(short, _PRIMITIVES, n=1, cutoff=0.8) if len(short) > 3 else []
+    return f'Write "{near[0]}".' if near else ""
 
 
-def _numbered(one: str, other: str) -> bool:
-    """Whether two names differ by digits only: V1 and V2 are no misspellings."""
-    return re.sub(r"\d", "", one) == re.sub(r"\d", "", other)
+def _twin(short: str, twins: Mapping[str, str]) -> str:
+    """A name of the same namespace that differs by a letter; others may come from another project."""
+    close = get_close_matches(short, twins, n=1, cutoff=0.92) if len(short) > 6 else []
+    if not close or _bare(close[0]) == _bare(short):
+        return ""
+    return twins[close[0]]
+
+
+def _bare(name: str) -> str:
+    """A name without digits and plural: V1 and V2, or Order and Orders, are no misspellings of each other."""
+    return re.sub(r"\d", "", name).rstrip("s")
 
 
 _PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")

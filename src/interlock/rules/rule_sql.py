@@ -24,11 +24,12 @@ def check_sql(file: SourceFile) -> Iterator[Finding]:
 
     if _is_dbt(file) or not file.text.strip() or "\0" in file.text:
         return
-    sql = without_expressions(file.text)
-    if sql is None:
+    filled = without_expressions(file.text)
+    if filled is None:
         return
+    sql, opaque = filled
     dialect = file.layout.dialect
-    found = problems(sql, dialect, {}, table=False)
+    found = problems(sql, dialect, {}, opaque=opaque, table=False)
     if any(one.kind is SqlKind.SYNTAX and one.severity is Severity.ERROR for one in found):
         in_dag = file.layout.dag_folder(file.path) is not None
         foreign = parses_in_another(sql, dialect)
@@ -36,23 +37,27 @@ def check_sql(file: SourceFile) -> Iterator[Finding]:
     yield from findings_of(found, file.path)
 
 
-def without_expressions(text: str) -> str | None:
-    """A text with what stands in ``{{ }}`` within quotes made letters, at the same places.
+def without_expressions(text: str) -> tuple[str, set[str]] | None:
+    """A text with ``{{ }}`` within quotes made letters, at the same places, and the names that they are part of.
 
     None where Jinja decides more than the inside of a quoted text: then only rendering tells what the SQL is.
     """
     if "{%" in text or "{#" in text:
         return None
     if "{{" not in text:
-        return text
+        return text, set()
     filled = _EXPRESSION.sub(lambda found: re.sub(r"[^\n]", "x", found[0]), text)
     if "{{" in filled or "}}" in filled:
         return None
     quoted = [match.span() for match in _QUOTED.finditer(filled)]
+    names: set[str] = set()
     for match in _EXPRESSION.finditer(text):
-        if not any(start < match.start() and match.end() < end for start, end in quoted):
+        around = next(((a, b) for a, b in quoted if a < match.start() and match.end() < b), None)
+        if around is None:
             return None
-    return filled
+        inside = filled[around[0] + 1 : around[1] - 1].lower()
+        names.update((inside, *inside.split(".")))
+    return filled, names
 
 
 def _is_dbt(file: SourceFile) -> bool:

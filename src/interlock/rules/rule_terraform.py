@@ -10,7 +10,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, FileCheck, FileFacts, Rule
-from interlock.rules.terraform_facts import FACTS, PATTERNS, Folder, facts_of, folders_of, local_source
+from interlock.rules.terraform_facts import FACTS, PATTERNS, Folder, facts_of, folders_of, installed, local_source
 from interlock.rules.terraform_syntax import parse
 
 _OVERRIDE = re.compile(r"(?:^|[/_])override\.tf(?:\.json)?$")
@@ -21,6 +21,8 @@ _WORDS = {"var": "variable", "local": "local value", "module": "module", "data":
 
 def check_syntax(file: SourceFile) -> Iterator[Finding]:
     """ILK-TF001 and ILK-TF002."""
+    if installed(file.path):
+        return
     if file.path.endswith(".json"):
         if file.data is None and file.source.strip():
             try:
@@ -41,15 +43,18 @@ def check_syntax(file: SourceFile) -> Iterator[Finding]:
         )
     for argument in parsed.chained:
         yield file.finding(
-            "ILK-TF002", argument.line, f"the argument '{argument.name}' is assigned twice in one expression",
+            "ILK-TF002", argument.line, f"the value that '{argument.name}' is given holds a second '='",
             f"Write one argument a line: {argument.name} = value.", end_line=argument.end_line,
         )  # fmt: skip
     for block in parsed.body.walk():
         for argument in block.twice:
             where = " ".join((block.type, *block.labels)) or "the file"
+            # Terraform 0.11 took blocks that are written as arguments, and merged them.
+            old = argument.tokens[0].text == "{" and argument.tokens[0].kind == "op"
             yield file.finding(
                 "ILK-TF002", argument.line, f"'{argument.name}' is set twice in '{where}'",
                 f"Keep one '{argument.name}'.", end_line=argument.end_line,
+                severity=Severity.WARNING if old else Severity.ERROR,
             )  # fmt: skip
 
 
@@ -160,9 +165,12 @@ def module_calls(inspection: Inspection) -> Iterator[Finding]:
 
 def unpinned(inspection: Inspection) -> Iterator[Finding]:
     """ILK-TF006 and ILK-TF007: root modules (with a backend) whose providers are whatever is newest today."""
-    for folder in folders_of(inspection).values():
-        if not any(facts.get("backend") for facts in folder.files.values()) or not folder.complete:
-            continue
+    roots = [
+        folder for folder in folders_of(inspection).values()
+        if folder.complete and any(facts.get("backend") for facts in folder.files.values())
+    ]  # fmt: skip
+    unlocked = [folder for folder in roots if _lacks_lock(inspection, folder)]
+    for folder in roots:
         pinned = {one[0] for _, one in folder.all("required") if one[1]}
         said: set[str] = set()
         for path, (name, line, end, versioned) in folder.all("provider"):
@@ -172,15 +180,20 @@ def unpinned(inspection: Inspection) -> Iterator[Finding]:
                     "ILK-TF006", Severity.WARNING, Place(path, line, end),
                     f"the provider '{name}' has no version constraint", "Give it one in required_providers.",
                 )  # fmt: skip
-        lock = f"{folder.path}/.terraform.lock.hcl".lstrip("/")
-        first = next((path for path, facts in folder.files.items() if facts.get("backend")), "")
-        needs = folder.names("provider") | {one[0].partition("_")[0] for _, one in folder.all("resource")}
-        if needs and not inspection.exists(lock):
-            yield Finding(
-                "ILK-TF007", Severity.WARNING, Place(first, 1, 1),
-                f"the root module '{folder.path or '.'}' has no .terraform.lock.hcl",
-                "Run 'terraform init' there, and commit .terraform.lock.hcl.",
-            )  # fmt: skip
+    # Where no root module of several has one, that is how this repository works: said once.
+    for folder in unlocked[:1] if len(unlocked) == len(roots) else unlocked:
+        first = next(path for path, facts in folder.files.items() if facts.get("backend"))
+        others = f", nor has any of the other {len(roots) - 1}" if len(unlocked) == len(roots) > 1 else ""
+        yield Finding(
+            "ILK-TF007", Severity.WARNING, Place(first, 1, 1),
+            f"the root module '{folder.path or '.'}' has no .terraform.lock.hcl{others}",
+            "Run 'terraform init' there, and commit .terraform.lock.hcl.",
+        )  # fmt: skip
+
+
+def _lacks_lock(inspection: Inspection, folder: Folder) -> bool:
+    needs = folder.names("provider") or folder.names("resource") or folder.names("data")
+    return bool(needs) and not inspection.exists(f"{folder.path}/.terraform.lock.hcl".lstrip("/"))
 
 
 FAMILY = Family(

@@ -11,6 +11,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.iam_documents import Grant, document_of, grants_of
 from interlock.rules.rule import Family, FileCheck, Rule
+from interlock.rules.terraform_facts import installed
 from interlock.rules.terraform_resources import STATEFUL, UNENCRYPTED, UNGUARDED, too_short
 from interlock.rules.terraform_syntax import Block, parse
 
@@ -32,7 +33,7 @@ _NO_IDENTITY = {"aws_organizations_policy", "aws_kms_key", "aws_kms_key_policy",
 
 def check_policy(file: SourceFile) -> Iterator[Finding]:
     """ILK-TF010 to ILK-TF016."""
-    if not file.path.endswith(".tf"):
+    if not file.path.endswith(".tf") or installed(file.path):
         return
     body = parse(file.text).body
     website = b"website" in file.source

@@ -186,6 +186,7 @@ def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
 _FERNET = re.compile(
     r"(?i:(?P<name>[a-z_]{0,30}fernet_?key))\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?(?P<value>[A-Za-z0-9_\-]{43}=)"
 )
+_LOCAL_STACK = re.compile(r"compose|(?:^|/)\.env(?:\.(?:local|dev\w*|docker))?$")
 _PUBLISHED = frozenset({"46BKJoQYlPPOexq0OhDZnIlNepKFf87WFwLbfzqDDho=", "jsDPRErfv8Z_eVTnGfF8ywd19j4pyqE3NpdUBA_oRTo="})
 
 
@@ -193,7 +194,7 @@ def fernet_keys(text: str, path: str) -> Iterator[Hit]:
     """Airflow's ``fernet_key``. Those of local stacks and of tutorials are likely, not certain, to protect nothing."""
     for match in _FERNET.finditer(text) if "ernet" in text or "FERNET" in text else ():
         if is_fernet_key(match["value"]):
-            local = "compose" in path or match["value"] in _PUBLISHED
+            local = _LOCAL_STACK.search(path) or match["value"] in _PUBLISHED
             severity = Severity.WARNING if local else Severity.ERROR
             yield Hit(
                 "ILK-SE007", "Airflow's Fernet key", severity, match.start("value"), match["value"], match["name"]

@@ -33,7 +33,7 @@ class Source:
 class Scope:
     """A SELECT. ``values``: names that stand for a value (``UNNEST(items) AS item``). ``merged``: columns of USING.
 
-    ``aliases``: names that its SELECT gives, ``outputs``: all names that its columns have.
+    ``aliases``: names that its SELECT gives, ``outputs``: all names that its columns have, ``unlisted`` where there may be more.
     ``open``: something is in it that nobody can judge.
     """
 
@@ -43,6 +43,7 @@ class Scope:
     merged: set[str] = field(default_factory=set)
     aliases: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
+    unlisted: bool = False
     natural: bool = False
     open: bool = False
 

@@ -25,7 +25,8 @@ _WAREHOUSES = (
     "duckdb",
     "oracle",
 )
-_LARGEST = 300_000
+# Beyond that it was written by a program, and reading it takes seconds.
+_LARGEST = 200_000
 
 
 def problems(
@@ -58,7 +59,7 @@ def output_columns(
         found = statements(sql, dialect)
         if isinstance(found, SqlProblem) or len(found) != 1 or "|>" in sql:
             return None
-        query = _query_of(found[0].tree)
+        query = _query_of(found[0].tree) if not isinstance(_target_of(found[0].tree), exp.Schema) else None
         columns = Names(sql, dialect, normal_relations(relations), opaque).query(query, {}) if query else None
     except RecursionError:
         return None
@@ -73,25 +74,29 @@ def _problems(
         return [] if opaque else [found]
     script = is_script(found)
     told: list[SqlProblem] = []
+    refused: set[int] = set()
     hidden = {one.lower() for one in opaque}
     for one in found:
         if script or (hidden and one.error is not None and any(t.text.lower() in hidden for t in one.tokens)):
             continue
-        told += (_weighed(problem, dialect) for problem in syntax_of(one))
+        broken = [_weighed(problem, dialect) for problem in syntax_of(one)]
+        refused |= {id(one)} if any(each.severity is Severity.ERROR for each in broken) else set()
+        told += broken
     if script or "|>" in sql:
         return told
     known = normal_relations(relations)
     made = {name for one in found if one.tree is not None for name in _made(one.tree)}
     loose = any(one.first in _DECLARES for one in found)
     for one in found:
-        query = _query_of(one.tree) if one.error is None else None
+        query = _query_of(one.tree) if one.error is None and id(one) not in refused else None
         if query is None:
             continue
         names = Names(sql, dialect, {k: v for k, v in known.items() if k not in made}, opaque, made, loose=loose)
-        becomes = isinstance(one.tree, exp.Create) or (table and isinstance(one.tree, exp.Query))
-        names.query(
-            query, {}, final=becomes, named=becomes or (isinstance(one.tree, exp.Query) and dialect == "bigquery")
-        )
+        # The columns of CREATE VIEW v (a, b) are named there, whatever the SELECT calls them.
+        made_from = isinstance(one.tree, exp.Create) and not isinstance(one.tree.this, exp.Schema)
+        bare = isinstance(one.tree, exp.Query)
+        becomes = made_from or (table and bare)
+        names.query(query, {}, final=becomes, named=becomes or (bare and dialect == "bigquery"))
         told += names.problems
     return told
 
@@ -113,6 +118,11 @@ def _query_of(tree: exp.Expr | None) -> exp.Expr | None:
     if isinstance(tree, exp.Merge) and isinstance(tree.args.get("using"), exp.Subquery):
         return tree.args["using"].this if tree.args.get("with_") is None else None
     return None
+
+
+def _target_of(tree: exp.Expr | None) -> object:
+    """What CREATE or INSERT fills, with the columns where it lists them."""
+    return tree.this if isinstance(tree, (exp.Create, exp.Insert)) else None
 
 
 def _made(tree: exp.Expr) -> set[str]:

@@ -76,3 +76,6 @@ RESERVED = {
     "athena": words_of(_TRINO),
 }
 RESERVED_ALIASES = {name: words for name, words in RESERVED.items() if name != "redshift"}
+RESERVED_ALIASES["snowflake"] = RESERVED["snowflake"] - words_of(
+    "start increment row rows sample set trigger connect following values regexp rlike column check grant revoke"
+)

@@ -26,8 +26,15 @@ _PROVIDERS = frozenset(
 )  # fmt: skip
 
 
-def facts_of(file: SourceFile) -> dict[str, Any]:
-    """Declarations with their lines, and references as [root, name, attribute, line, column of use]."""
+def installed(path: str) -> bool:
+    """Whether a file lies where ``terraform init`` puts other people's modules."""
+    return "/.terraform/" in f"/{path}"
+
+
+def facts_of(file: SourceFile) -> dict[str, Any] | None:
+    """Declarations with their lines, and references as [root, name, attribute, line]."""
+    if installed(file.path):
+        return None
     if file.path.endswith(".json"):
         return _json_facts(file)
     parsed = parse(file.text)

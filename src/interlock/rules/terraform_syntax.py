@@ -99,6 +99,7 @@ _HEREDOC = re.compile(r"<<(-?)([^\W\d][\w-]*)[ \t\r]*\n")
 _OPERATOR = re.compile(r"\.\.\.|==|!=|<=|>=|=>|&&|\|\||::|[-+*/%<>!?:=.,(){}\[\]&|~^;@$'`\\]")
 _PLAIN = re.compile(r'[^"\\$%\n]+')
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_VALUES = ("text", "num")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _TEMPLATED = re.compile(r"\{%|<%|\{\{-?\s*(?:cookiecutter|values|\.Values|[a-z_.]+\s*\}\})", re.I)
 
@@ -135,6 +136,8 @@ class _Lexer:
                 found.append(self._token("id", match))
             elif match := _NUMBER.match(text, self.at):
                 found.append(self._token("num", match))
+            elif char == "'":
+                raise Broken(self.line, "a text stands in single quotes, which are none in Terraform")
             elif match := _OPERATOR.match(text, self.at):
                 open_braces += (char == "{") - (char == "}")
                 if within and open_braces < 0:
@@ -269,6 +272,7 @@ class _Parser:
         taken: list[Token] = []
         stack: list[Token] = []
         chained = False
+        last: Token | None = None
         while self.at < len(self.tokens):
             token = self.tokens[self.at]
             if token.kind == "op":
@@ -285,6 +289,9 @@ class _Parser:
                     chained = True
             elif token.kind == "end" and not stack:
                 break
+            elif stack and stack[-1].text in "[(" and last and last.kind in _VALUES and token.kind in _VALUES:
+                raise Broken(token.line, f"a comma is missing between two values of '{name.text}'")
+            last = token if token.kind != "end" else last
             taken.append(token)
             self.at += 1
         if stack:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import yaml
 
+from interlock.rules.files import is_too_deep
+
 # Beyond that a text is not read a second time for the sake of a better message.
 _LARGEST = 400_000
 _TEMPLATE = re.compile(
@@ -28,7 +30,7 @@ class Cause:
 
 def why_no_yaml(text: str) -> Cause | None:
     """The cause; None where the text is YAML after all, or a template that becomes YAML only when it is rendered."""
-    if _TEMPLATE.search(text) or "\0" in text or text.startswith("version https://git-lfs"):
+    if _TEMPLATE.search(text) or "\0" in text or text.startswith("version https://git-lfs") or is_too_deep(text):
         return None
     plain = _EXPRESSION.sub(lambda match: "j" * len(match[0]), text)
     error = _error(text)
@@ -68,6 +70,9 @@ def _cause(error: yaml.MarkedYAMLError, lines: list[str], at: int, start: int) -
     column = mark.column + 1 if mark else 0
     if "'\\t'" in problem or lines[at][: len(lines[at]) - len(lines[at].lstrip())].count("\t"):
         return Cause(at + 1, at + 1, column, "a line is indented with a tab", "Indent with spaces.")
+    if "unknown escape" in problem:
+        return Cause(at + 1, at + 1, column, "a backslash in double quotes begins nothing that YAML knows",
+                     "Write two backslashes, or use single quotes.")  # fmt: skip
     if "quoted scalar" in (error.context or ""):
         return Cause(start + 1, at + 1, column if start == at else 0, "a quote is never closed", "Close the quote.")
     header = _unindented(lines, start)
@@ -78,6 +83,8 @@ def _cause(error: yaml.MarkedYAMLError, lines: list[str], at: int, start: int) -
             f"Indent every line of the block more than '{key}'.",
         )  # fmt: skip
     quote = _odd_quote(lines, at)
+    if quote is not None and _is_beside_its_key(lines, quote):
+        return Cause(quote + 1, at + 1, 0, "a text is not indented below its key", "Indent it more than its key.")
     if quote is not None:
         return Cause(quote + 1, at + 1, 0, "a quote is never closed, or one stands inside a quoted text",
                      "Close the quote; within single quotes write '' for one.")  # fmt: skip
@@ -124,6 +131,13 @@ def _odd_quote(lines: list[str], at: int) -> int | None:
         if value[:1] in ("'", '"') and value.replace("\\\\", "").replace('\\"', "").count(value[0]) % 2:
             return number
     return None
+
+
+def _is_beside_its_key(lines: list[str], number: int) -> bool:
+    """Whether a text stands on a line of its own, no further right than the key above it."""
+    above = lines[number - 1] if number else ""
+    indents = [len(line) - len(line.lstrip()) for line in (above, lines[number])]
+    return above.rstrip().endswith(":") and lines[number].lstrip()[:1] in ("'", '"') and indents[1] <= indents[0]
 
 
 def _colons(line: str) -> int:

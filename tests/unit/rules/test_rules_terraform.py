@@ -154,3 +154,13 @@ def test_module_sources_that_leave_the_project_are_not_followed() -> None:
     assert local_source("", "./") == ""
     assert local_source("infra", "../../elsewhere") is None
     assert local_source("infra", "acme/lake/aws") is None
+
+
+def test_modules_that_init_installed_are_not_the_projects() -> None:
+    file = SourceFile("infra/.terraform/modules/lake/main.tf", b'a = 1\na = 2\nresource "aws_s3_bucket" "raw" {\n')
+    assert facts_of(file) is None and list(check_syntax(file)) == [] and list(check_policy(file)) == []
+
+
+def test_blocks_written_as_arguments_twice_are_a_warning() -> None:
+    text = b'resource "google_compute_firewall" "a" {\n  allow = {\n    b = 1\n  }\n  allow = {\n    b = 2\n  }\n}\n'
+    assert [one.severity for one in check_syntax(SourceFile("a.tf", text))] == [Severity.WARNING]

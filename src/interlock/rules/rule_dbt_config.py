@@ -1,0 +1,203 @@
+"""Rules about how models are built: incremental models, snapshots, contracts and what is read past dbt."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from interlock.model.errors import Place
+from interlock.model.findings import Finding, Severity
+from interlock.rules.dbt_names import ON_SCHEMA_CHANGE, STRATEGIES
+from interlock.rules.dbt_project import DbtProject, Node, projects
+from interlock.rules.inspection import Inspection
+from interlock.rules.nearest import nearest
+from interlock.rules.rule import Family, Needs, Rule
+from interlock.rules.rule_dbt_yaml import effective
+
+_REPLACING = ("merge", "delete+insert", "delete_insert")
+
+
+def incremental_configs(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS012, ILK-DS014 and ILK-DS015: configs of incremental models that do not do what they say."""
+    for project in projects(inspection).own:
+        for node in _nodes(project, "model"):
+            if (
+                "incremental_strategy" in node.config
+                or "on_schema_change" in node.config
+                or _said_elsewhere(project, node)
+            ):
+                yield from _incremental(project, node, inspection)
+
+
+def _said_elsewhere(project: DbtProject, node: Node) -> bool:
+    _, entry = project.entry_of.get(("models", node.name), ("", None))
+    return bool(entry and {"incremental_strategy", "on_schema_change"} & entry["config"].keys())
+
+
+def _incremental(project: DbtProject, node: Node, inspection: Inspection) -> Iterator[Finding]:
+    config, where, opened = effective(project, node)
+    if "*" in opened or {"materialized"} & opened:
+        return
+    incremental = config.get("materialized") == "incremental"
+    strategy, change = config.get("incremental_strategy"), config.get("on_schema_change")
+    dialect = inspection.layout.dialect
+    read_by_dbt = inspection.reading is not None  # then ILK-DB002 says it
+    if incremental and strategy in _REPLACING and "incremental_strategy" not in opened and not read_by_dbt:
+        if not config.get("unique_key") and "unique_key" not in opened:
+            yield Finding(
+                "ILK-DS012", Severity.WARNING, _place(where["incremental_strategy"]),
+                f"'{node.name}' replaces rows by '{strategy}' and has no unique_key, so rows that come again are doubled",
+                "Set unique_key, or choose incremental_strategy='append'.",
+            )  # fmt: skip
+    if isinstance(change, str) and "on_schema_change" not in opened and change not in ON_SCHEMA_CHANGE:
+        closest = nearest(change, ON_SCHEMA_CHANGE, 0.5)
+        yield Finding(
+            "ILK-DS014", Severity.ERROR, _place(where["on_schema_change"]),
+            f"on_schema_change of '{node.name}' is '{change}', which dbt does not know and treats as 'ignore'",
+            f"Write '{closest}'." if closest else f"Choose one of {', '.join(ON_SCHEMA_CHANGE)}.",
+        )  # fmt: skip
+    known = STRATEGIES.get(dialect)
+    if incremental and known and isinstance(strategy, str) and "incremental_strategy" not in opened:
+        own = f"get_incremental_{strategy.replace('+', '_')}_sql"
+        if strategy not in known and strategy != "default" and own not in project.macros:
+            closest = nearest(strategy, known, 0.6)
+            yield Finding(
+                "ILK-DS015", Severity.WARNING, _place(where["incremental_strategy"]),
+                f"'{node.name}' asks for the strategy '{strategy}', which dbt's adapter for {dialect} does not have",
+                f"Write '{closest}'." if closest else f"Choose one of {', '.join(sorted(known))}.",
+            )  # fmt: skip
+
+
+def late_rows(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS013: rows of an event time that is not newer than the newest row are never taken."""
+    for project in projects(inspection).own:
+        for path, told in project.sql.items():
+            if told.get("late") and project.roles.get(path) == "model":
+                column, line = told["late"]
+                yield Finding(
+                    "ILK-DS013", Severity.INFO, Place(path, line, line),
+                    f"the incremental filter takes what has a newer {column} than the newest row, so late rows are lost",
+                    "Look back some days and set unique_key, or filter by the time at which rows were loaded.",
+                )  # fmt: skip
+
+
+def snapshot_configs(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS016: snapshots that lack what their strategy needs; dbt refuses them when it parses or runs."""
+    for project in projects(inspection).own:
+        if not project.certain or project.unread:
+            continue
+        for node in _nodes(project, "snapshot"):
+            config, _, opened = effective(project, node)
+            if "*" in opened or node.enabled is not True:
+                continue
+            lacking = [key for key in ("unique_key", "strategy") if not config.get(key)]
+            if config.get("strategy") == "timestamp" and not config.get("updated_at"):
+                lacking.append("updated_at")
+            if config.get("strategy") == "check" and not config.get("check_cols"):
+                lacking.append("check_cols")
+            for key in lacking:
+                if key not in opened:
+                    yield Finding(
+                        "ILK-DS016", Severity.ERROR, Place(node.path, node.line, node.line),
+                        f"the snapshot '{node.name}' has no {key}", f"Set {key} in its config.",
+                    )  # fmt: skip
+
+
+def snapshots_changed(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS017: another key or strategy compares new rows with a history that was written by other rules."""
+    if inspection.base is None:
+        return
+    before = {one.path: one for one in projects(inspection.base).own}
+    for project in projects(inspection).own:
+        old_project = before.get(project.path)
+        if old_project is None:
+            continue
+        old = {one.name: one for one in _nodes(old_project, "snapshot")}
+        for node in _nodes(project, "snapshot"):
+            if node.name not in old:
+                continue
+            now, where, opened = effective(project, node)
+            then, _, was_open = effective(old_project, old[node.name])
+            for key in ("unique_key", "strategy"):
+                if {key, "*"} & (opened | was_open) or not now.get(key) or not then.get(key):
+                    continue
+                if _listed(now[key]) != _listed(then[key]):
+                    yield Finding(
+                        "ILK-DS017", Severity.WARNING, _place(where[key]),
+                        f"the {key} of the snapshot '{node.name}' changed from {_told(then[key])} to {_told(now[key])}",
+                        "Start a new snapshot under another name, or migrate the rows that are there.",
+                        detail="The rows in the table were written by the old one: history splits or doubles.",
+                    )  # fmt: skip
+
+
+def stars_under_contract(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS020: a column added upstream makes the next build of the model fail."""
+    for project in projects(inspection).own:
+        for _, entry in project.entries:
+            if entry["kind"] != "models":
+                continue
+            for node in project.nodes.get(entry["name"], ()):
+                contract = node.config.get("contract")
+                enforced = entry["contract"] or (isinstance(contract, dict) and contract.get("enforced") is True)
+                line = project.sql.get(node.path, {}).get("star")
+                if enforced and line and node.kind == "model":
+                    yield Finding(
+                        "ILK-DS020", Severity.WARNING, Place(node.path, line, line),
+                        f"'{node.name}' has an enforced contract and selects every column of what it reads",
+                        "Name the columns of the contract.",
+                    )  # fmt: skip
+
+
+def read_past_dbt(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS019 and ILK-DS021: sources whose age nobody watches, tables that dbt does not know of."""
+    for project in projects(inspection).own:
+        for path, told in project.yaml.items():
+            for source in told.get("sources", ()):
+                tables = [one for one in source["tables"] if not one[3]]
+                if tables and not any(one[2] for one in tables):
+                    yield Finding(
+                        "ILK-DS019", Severity.INFO, Place(path, source["line"], source["line"]),
+                        f"the source '{source['name']}' has no freshness, so nobody notices when it stops",
+                        "Set loaded_at_field and freshness.",
+                    )  # fmt: skip
+        for path, told in project.sql.items():
+            if project.roles.get(path) in ("model", "snapshot"):
+                for table, line in dict(reversed(told.get("tables", ()))).items():
+                    yield Finding(
+                        "ILK-DS021", Severity.INFO, Place(path, line, line),
+                        f"the table {table} is named as such, so lineage and environments do not know of it",
+                        "Declare it as a source and write source(...), or ref(...) for a model.",
+                    )  # fmt: skip
+
+
+def _nodes(project: DbtProject, kind: str) -> list[Node]:
+    return [one for named in project.nodes.values() for one in named if one.kind == kind]
+
+
+def _place(at: tuple[str, int]) -> Place:
+    return Place(at[0], at[1], at[1])
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(one).strip().lower() for one in value] if isinstance(value, list) else [str(value).strip().lower()]
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else f"'{value}'"
+
+
+FAMILY = Family(
+    "dbt-config",
+    (
+        Rule("ILK-DS012", "replaces-without-key", "an incremental model that replaces rows has no key", Severity.WARNING),
+        Rule("ILK-DS013", "late-rows-lost", "an incremental filter never takes late rows", Severity.INFO),
+        Rule("ILK-DS014", "unknown-schema-change", "on_schema_change has a value that dbt ignores"),
+        Rule("ILK-DS015", "strategy-of-another", "the adapter lacks an incremental strategy", Severity.WARNING),
+        Rule("ILK-DS016", "incomplete-snapshot", "a snapshot lacks what its strategy needs"),
+        Rule("ILK-DS017", "snapshot-key-changed", "a snapshot's key or strategy changed", Severity.WARNING, Needs.BASE),
+        Rule("ILK-DS019", "source-without-freshness", "nobody notices when a source stops", Severity.INFO),
+        Rule("ILK-DS020", "star-under-contract", "a model with a contract selects every column", Severity.WARNING),
+        Rule("ILK-DS021", "hard-coded-table", "a table is named without ref or source", Severity.INFO),
+    ),
+    project_checks=(
+        incremental_configs, late_rows, snapshot_configs, snapshots_changed, stars_under_contract, read_past_dbt,
+    ),
+)  # fmt: skip
