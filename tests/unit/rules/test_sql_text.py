@@ -44,7 +44,11 @@ def test_broken_statement_is_found(dialect: str, expected: str, sql: str) -> Non
 
 @pytest.mark.parametrize("path", sorted((FOLDER / "models").glob("*.sql")), ids=lambda path: path.stem)
 def test_long_model_is_left_alone(path: Path) -> None:
-    found = [one for one in problems(path.read_text("utf-8"), path.stem.partition("_")[0], {}) if one.severity is not Severity.INFO]
+    found = [
+        one
+        for one in problems(path.read_text("utf-8"), path.stem.partition("_")[0], {})
+        if one.severity is not Severity.INFO
+    ]
     assert found == []
 
 
