@@ -71,8 +71,8 @@ def _is_dbt(file: SourceFile) -> bool:
 
 def _weighed(problem: SqlProblem, *, certain: bool, in_dag: bool, foreign: bool) -> SqlProblem:
     """A warning where the file may be meant for another warehouse than the project's."""
-    own = certain if foreign else (in_dag or certain)
-    if problem.kind is SqlKind.SYNTAX and not (own and (in_dag or not foreign)):
+    told_here = (in_dag and not foreign) or (certain and (in_dag or not foreign))
+    if problem.kind is SqlKind.SYNTAX and not told_here:
         return replace(problem, severity=Severity.WARNING)
     return problem
 
