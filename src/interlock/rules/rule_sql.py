@@ -13,6 +13,10 @@ from interlock.rules.rule import Family, FileCheck
 from interlock.rules.sql_findings import RULES, SqlKind, SqlProblem, findings_of
 
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+# Streams speak SQL of their own.
+_STREAMING = re.compile(
+    r"\bemit\s+changes\b|\bcreate\s+(?:or\s+replace\s+)?stream\b|'connector'\s*=|\bkafka_topic\b", re.I
+)
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
@@ -21,7 +25,7 @@ def check_sql(file: SourceFile) -> Iterator[Finding]:
     from interlock.rules.sql_syntax import CERTAIN
     from interlock.rules.sql_text import parses_in_another, problems
 
-    if _is_dbt(file) or not file.text.strip() or "\0" in file.text:
+    if _is_dbt(file) or not file.text.strip() or "\0" in file.text or _STREAMING.search(file.text):
         return
     filled = without_expressions(file.text)
     if filled is None:
@@ -32,7 +36,7 @@ def check_sql(file: SourceFile) -> Iterator[Finding]:
     if any(one.kind is SqlKind.SYNTAX and one.severity is Severity.ERROR for one in found):
         in_dag = file.layout.dag_folder(file.path) is not None
         foreign = parses_in_another(sql, dialect)
-        found = [_weighed(one, foreign and not (in_dag and one.detail.startswith(CERTAIN))) for one in found]
+        found = [_weighed(one, certain=one.detail.startswith(CERTAIN), in_dag=in_dag, foreign=foreign) for one in found]
     yield from findings_of(found, file.path)
 
 
@@ -65,9 +69,10 @@ def _is_dbt(file: SourceFile) -> bool:
     return project is not None and (dags is None or len(dags) <= len(project))
 
 
-def _weighed(problem: SqlProblem, foreign: bool) -> SqlProblem:
+def _weighed(problem: SqlProblem, *, certain: bool, in_dag: bool, foreign: bool) -> SqlProblem:
     """A warning where the file may be meant for another warehouse than the project's."""
-    if foreign and problem.kind is SqlKind.SYNTAX:
+    told_here = (in_dag and not foreign) or (certain and (in_dag or not foreign))
+    if problem.kind is SqlKind.SYNTAX and not told_here:
         return replace(problem, severity=Severity.WARNING)
     return problem
 

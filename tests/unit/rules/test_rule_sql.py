@@ -32,6 +32,7 @@ def check(text: str, path: str = "dags/sql/x.sql", layout: Layout = LAYOUT) -> l
         "use role x; put file://a @stage; list @stage; copy into t from @stage;",
         "create procedure p() language sql as begin select a, from t, where; end;",
         "%(x)s",
+        "create table t (a int) with (kafka_topic = 'x'); select a from t emit changes, from where;",
         "with a as (select id as k from t) select {column}, a.id from a where {condition}",
         "with a as (select id as k from t) select a.id from a where _CONDITION_",
         "create procedure p() as 'begin",
@@ -82,3 +83,9 @@ def test_one_mistake_is_told_once_and_at_its_first_place() -> None:
     ]
     (found,) = findings_of(problems, "models/a.sql", lambda line: line + 10, "model:a")
     assert (found.place.line, found.place.column, found.remedy, found.resource) == (14, 0, "Write 'a.y'.", "model:a")
+
+
+def test_outside_dag_folders_only_what_no_warehouse_takes_is_an_error() -> None:
+    assert [one.severity for one in check("select a b c from t", "db/x.sql")] == [Severity.WARNING]
+    assert [one.severity for one in check("select a b c from t")] == [Severity.ERROR]
+    assert [one.severity for one in check("select (a from t", "db/x.sql")] == [Severity.ERROR]
