@@ -108,7 +108,8 @@ class _Reader:
             self._selection(selection_of(words, folder), place)
             script = script_of(words, folder)
             if script is not None:
-                self.told["scripts"].append([*place, script.path, UNKNOWN if self.in_container else script.folder])
+                if not self.in_container:
+                    self.told["scripts"].append([*place, script.path, script.folder])
                 self._environment(script.path, given, place)
 
     def _selection(self, found: Selection | None, place: list[int]) -> None:

@@ -110,6 +110,12 @@ def test_script_is_missing_only_where_that_is_sure(command: str, severity: str |
     assert [one.severity.value for one in found] == ([severity] if severity else [])
 
 
+def test_scripts_of_images_are_left_alone() -> None:
+    pod = dag("GKEPodOperator(task_id='a', image='x', arguments=['python', 'jobs/load_order.py'])",
+              "DockerOperator(task_id='b', image='x', command='python jobs/load_order.py')")  # fmt: skip
+    assert across({"jobs/load_orders.py": b"ROWS = 1\n", "dags/a.py": pod}) == []
+
+
 def test_sql_file_is_missing_only_where_no_search_path_may_find_it() -> None:
     call = "PostgresOperator(task_id='a', sql='sql/load_order.sql')"
     files = {"dags/sql/load_orders.sql": b"select 1 as a"}
