@@ -91,22 +91,22 @@ def undeclared(inspection: Inspection) -> Iterator[Finding]:
             "data": {f"{one[0]}.{one[1]}" for _, one in folder.all("data")},
         }  # fmt: skip
         said: set[tuple[str, str, str]] = set()
-        for path, (root, name, attribute, line) in folder.all("refs"):
+        for path, (root, name, attribute, line, used) in folder.all("refs"):
             full = f"{name}.{attribute}" if root in ("data", "resource") else name
             if full not in known[root]:
                 if (path, root, full) not in said:
                     said.add((path, root, full))
-                    yield _missing(path, line, root, full, known[root], bool(known[root]) and not terragrunt)
+                    yield _missing(path, line, root, full, known[root], bool(known[root]) and not terragrunt, used)
             elif root == "module" and attribute:
                 yield from _no_output(folder, folders, loose, path, name, attribute, line)
 
 
-def _missing(path: str, line: int, root: str, name: str, known: Iterable[str], surely: bool) -> Finding:
+def _missing(path: str, line: int, root: str, name: str, known: Iterable[str], surely: bool, used: bool) -> Finding:
     near = get_close_matches(name, sorted(known), n=1, cutoff=0.75)
     word = _WORDS[root]
     prefix = "" if root == "resource" else f"{root}."
     remedy = f"Name '{prefix}{near[0]}', or declare" if near else "Declare"
-    severity = Severity.ERROR if near or surely else Severity.WARNING
+    severity = Severity.ERROR if used and (near or surely) else Severity.WARNING
     return Finding(
         "ILK-TF004", severity, Place(path, line, line), f"the {word} '{prefix}{name}' is not declared in its folder",
         f"{remedy} the {word} '{name}'.", cause=f"terraform:{path.rpartition('/')[0]}:{prefix}{name}",

@@ -32,7 +32,7 @@ def installed(path: str) -> bool:
 
 
 def facts_of(file: SourceFile) -> dict[str, Any] | None:
-    """Declarations with their lines, and references as [root, name, attribute, line]."""
+    """Declarations with their lines, and references as [root, name, attribute, line, surely looked at]."""
     if installed(file.path):
         return None
     if file.path.endswith(".json"):
@@ -48,7 +48,8 @@ def facts_of(file: SourceFile) -> dict[str, Any] | None:
         _declare(found, block)
         if block.type not in ("import", "removed", "moved"):
             for argument in _arguments(block):
-                found["refs"] += _references(argument, bound)
+                # Terraform leaves providers out that nothing uses, and never looks at what they refer to.
+                found["refs"] += [[*one, block.type != "provider"] for one in _references(argument, bound)]
     return found
 
 

@@ -12,6 +12,7 @@ from interlock.rules.rule_terraform_policy import check_policy
 from interlock.rules.terraform_facts import facts_of, local_source
 from interlock.rules.terraform_plan import plan_findings, rego_findings
 from interlock.rules.terraform_syntax import UNKNOWN, parse
+from tests.regressions.case import check_files
 
 
 def change(kind: str, actions: list[str], before: object = None, after: object = None, **more: object) -> dict:
@@ -164,3 +165,10 @@ def test_modules_that_init_installed_are_not_the_projects() -> None:
 def test_blocks_written_as_arguments_twice_are_a_warning() -> None:
     text = b'resource "google_compute_firewall" "a" {\n  allow = {\n    b = 1\n  }\n  allow = {\n    b = 2\n  }\n}\n'
     assert [one.severity for one in check_syntax(SourceFile("a.tf", text))] == [Severity.WARNING]
+
+
+def test_what_a_perhaps_unused_provider_refers_to_is_a_warning() -> None:
+    text = b'variable "region" {}\nprovider "aws" {\n  alias  = "b"\n  region = var.regoin\n}\n'
+    assert [(one.rule, one.severity) for one in check_files({"infra/main.tf": text})] == [
+        ("ILK-TF004", Severity.WARNING)
+    ]
