@@ -37,6 +37,7 @@ from interlock.rules.jinja_values import (
 )  # fmt: skip
 
 _DEFINED = re.compile(r"\{%[-+]?\s*macro\s+([A-Za-z_]\w*)")
+_BLOCK = re.compile(r"\{%[-+]?\s*(macro|test)\b.*?\{%[-+]?\s*end\1\s*[-+]?%\}", re.DOTALL)
 _MARK = re.compile("\x00([de])(\\d+)\x00")
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -238,6 +239,8 @@ class _Macros:
 
     def _template(self, text: str) -> Template | None:
         tree = parse(text.replace("\x00", ""))
+        if not isinstance(tree, nodes.Template):
+            tree = parse("".join(one[0] for one in _BLOCK.finditer(text)))
         if not isinstance(tree, nodes.Template):
             return None
         # dbt takes the blocks alone: what stands between them is not run.
