@@ -465,7 +465,7 @@ def _zip(*values: Any) -> Any:
 def render(
     text: str, project: JinjaProject, *, path: str = "", incremental: bool = False, snapshot: str = ""
 ) -> Rendered:
-    """What a file of a dbt project becomes; see the module. ``snapshot`` names the one that is meant where it has some."""
+    """What a file of a dbt project becomes; see the module. ``snapshot`` names the one that is meant."""
     name = path.rpartition("/")[2].rpartition(".")[0]
     try:
         return project.render(text, incremental=incremental, name=name, snapshot=snapshot)

@@ -40,11 +40,11 @@ def _incremental(project: DbtProject, node: Node, inspection: Inspection) -> Ite
     strategy, change = config.get("incremental_strategy"), config.get("on_schema_change")
     dialect = inspection.layout.dialect
     read_by_dbt = inspection.reading is not None  # then ILK-DB002 says it
-    if incremental and strategy in _REPLACING and "incremental_strategy" not in opened and not read_by_dbt:
-        if not config.get("unique_key") and "unique_key" not in opened:
-            yield Finding(
+    replaces = incremental and strategy in _REPLACING and "incremental_strategy" not in opened
+    if replaces and not read_by_dbt and not config.get("unique_key") and "unique_key" not in opened:
+        yield Finding(
                 "ILK-DS012", Severity.WARNING, _place(where["incremental_strategy"]),
-                f"'{node.name}' replaces rows by '{strategy}' without a unique_key, so rows that come again are doubled",
+                f"'{node.name}' replaces rows by '{strategy}' without a unique_key, so rows that come again double",
                 "Set unique_key, or choose incremental_strategy='append'.",
             )  # fmt: skip
     if isinstance(change, str) and "on_schema_change" not in opened and change not in ON_SCHEMA_CHANGE:
