@@ -185,7 +185,7 @@ def _defined_twice(project: DbtProject) -> set[str]:
 
 
 def _undefined(project: DbtProject, name: str, place: Place, *, weak: bool) -> Iterator[Finding]:
-    mine = nearest(name, project.macros)
+    mine = nearest(name, project.macros, 0.9 if weak else 0.8)
     closest = mine or nearest(name, CONTEXT | MACROS, 0.85)
     if weak and not mine:
         return  # an adapter that is not known here may bring it
