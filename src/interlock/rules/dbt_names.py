@@ -125,7 +125,8 @@ GENERIC_TESTS = frozenset({"unique", "not_null", "accepted_values", "relationshi
 ADAPTERS = (
     "default", "athena", "bigquery", "clickhouse", "databricks", "dremio", "duckdb", "exasol", "fabric", "fabricspark",
     "firebolt", "glue", "greenplum", "hive", "impala", "materialize", "mysql", "oracle", "postgres", "redshift",
-    "risingwave", "singlestore", "snowflake", "spark", "sqlite", "sqlserver", "starrocks", "synapse", "teradata", "trino", "vertica",
+    "risingwave", "singlestore", "snowflake", "spark", "sqlite", "sqlserver", "starrocks", "synapse", "teradata",
+    "trino", "vertica",
 )  # fmt: skip
 
 # Whose macros an adapter takes, in this order, before those of "default".

@@ -50,7 +50,8 @@ class DbtProject:
     """``roles``: path -> "model", "macro", ... for its files. ``missing`` are packages that are named and not there,
     ``brings`` says whether one of them may bring models, sources and tests of its own. ``certain`` is False where paths
     are computed, or other things make what the project has unknowable; ``unread`` is true where one of its YAML files
-    is none, ``doubtful`` where one of its macro files is no Jinja. ``entries`` are (path, facts entry).
+    is none, ``doubtful`` where one of its macro files is no Jinja. ``entries`` are (path, facts entry). ``had`` and
+    ``had_sources`` are what the base commit's project had itself, so that no package need be asked for it.
     """
 
     folder: str
@@ -73,6 +74,8 @@ class DbtProject:
     broken: bool = False
     unread: bool = False
     doubtful: bool = False
+    had: frozenset[str] = frozenset()
+    had_sources: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def brings(self) -> bool:
@@ -152,8 +155,13 @@ def _assembled(inspection: Inspection) -> Projects:
     for project in found:
         _outside(project, inspection)
         _fill(project, inspection)
+    before = {one.path: one for one in projects(inspection.base).own} if inspection.base is not None else {}
     for project in found:
         _packages(project, found, inspection)
+        if project.path in before:
+            old = before[project.path]
+            project.had = frozenset(old.nodes)
+            project.had_sources = frozenset((name, table) for name, tables in old.sources.items() for table in tables)
     return Projects(sorted(found, key=lambda one: one.folder))
 
 

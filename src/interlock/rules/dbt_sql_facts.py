@@ -24,9 +24,9 @@ from typing import Any
 
 from jinja2 import nodes
 
+from interlock.rules.dbt_habits import hard_coded_tables, last_star, late_filter, without_jinja
 from interlock.rules.files import SourceFile
 from interlock.rules.jinja_dbt import MACRO, JinjaError, parse
-from interlock.rules.dbt_habits import hard_coded_tables, last_star, late_filter, without_jinja
 
 SQL_FACTS = "dbt_sql"
 _OPEN: Any = object()

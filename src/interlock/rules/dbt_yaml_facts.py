@@ -27,6 +27,7 @@ from interlock.rules.yaml_nodes import each, get, is_broken, line_of, pairs, pla
 YAML_FACTS = "dbt_yaml"
 PROJECT_FACTS = "dbt_project"
 PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
+_YES = ("true", "yes", "on")
 _KINDS = ("models", "seeds", "snapshots", "analyses")
 _CALL = re.compile(r"\b(ref|source)\s*\(([^()]*)\)")
 _STRING = re.compile(r"\s*(?:'([^']*)'|\"([^\"]*)\")\s*")
@@ -91,7 +92,7 @@ def _entry(kind: str, node: yaml.Node, told: dict[str, Any]) -> None:
     enforced = get(contract, "enforced")
     entry: dict[str, Any] = {
         "kind": kind, "name": name, "line": line_of(node), "config": config,
-        "contract": line_of(enforced) if enforced is not None and text(enforced).lower() in ("true", "yes", "on") else 0,
+        "contract": line_of(enforced) if enforced is not None and text(enforced).lower() in _YES else 0,
     }  # fmt: skip
     columns = get(node, "columns")
     entry["columns"] = {text(get(one, "name")): line_of(one) for one in each(columns) if text(get(one, "name"))}

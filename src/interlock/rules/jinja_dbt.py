@@ -211,6 +211,12 @@ class DbtEnvironment(SandboxedEnvironment):
             self._small(owner, *args, *kwargs.values())
         return super().call(context, obj, *args, **kwargs)
 
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        owner = getattr(value, "__self__", None)
+        if isinstance(owner, str) and _WIDE.search(owner):
+            raise TooMuchError("a width that is too large")
+        return super().wrap_str_format(value)
+
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         self.budget.step()
         if operator == "**" and isinstance(left, (int, float)) and isinstance(right, (int, float)):

@@ -37,6 +37,7 @@ from interlock.rules.jinja_values import (
 )  # fmt: skip
 
 _DEFINED = re.compile(r"\{%[-+]?\s*macro\s+([A-Za-z_]\w*)")
+_BLOCK = re.compile(r"\{%[-+]?\s*(macro|test)\b.*?\{%[-+]?\s*end\1\s*[-+]?%\}", re.DOTALL)
 _MARK = re.compile("\x00([de])(\\d+)\x00")
 _PLAIN = (str, int, float, bool, type(None))
 
@@ -102,7 +103,7 @@ class JinjaProject:
         project = self
 
         class Missing(Undefined):
-            """A name that nothing defines: empty as a text, false as an answer, and a package where it is used as one."""
+            """A name that nothing defines: empty as a text, false as an answer, a package where it is used as one."""
 
             def __getattr__(self, name: str) -> Any:
                 if name.startswith("_") or name in NO_FIELDS:
@@ -239,6 +240,8 @@ class _Macros:
     def _template(self, text: str) -> Template | None:
         tree = parse(text.replace("\x00", ""))
         if not isinstance(tree, nodes.Template):
+            tree = parse("".join(one[0] for one in _BLOCK.finditer(text)))
+        if not isinstance(tree, nodes.Template):
             return None
         # dbt takes the blocks alone: what stands between them is not run.
         tree.body = [one for one in tree.body if isinstance(one, nodes.Macro) and one.name.startswith(MACRO)]
@@ -358,7 +361,8 @@ def _natives(project: JinjaProject, incremental: bool, name: str) -> dict[str, A
         "exceptions": SimpleNamespace(
             raise_compiler_error=failing, raise_database_error=failing, raise_not_implemented=failing, warn=silent,
         ),
-        "api": unknown("api"), "graph": unknown("graph"), "model": Record(trace, "model", {"name": name, "alias": name}),
+        "api": unknown("api"), "graph": unknown("graph"),
+        "model": Record(trace, "model", {"name": name, "alias": name}),
         "flags": Record(trace, "flags", {"FULL_REFRESH": not incremental, "WHICH": "run"}), "dbt_version": "1.10.0",
         "invocation_id": unknown("invocation_id"), "run_started_at": NOW, "project_name": project.name,
         "database": unknown("database"), "schema": unknown("schema"), "doc": silent,
@@ -461,7 +465,7 @@ def _zip(*values: Any) -> Any:
 def render(
     text: str, project: JinjaProject, *, path: str = "", incremental: bool = False, snapshot: str = ""
 ) -> Rendered:
-    """What a file of a dbt project becomes; see the module. Where it holds snapshots, ``snapshot`` names the one meant."""
+    """What a file of a dbt project becomes; see the module. ``snapshot`` names the one that is meant."""
     name = path.rpartition("/")[2].rpartition(".")[0]
     try:
         return project.render(text, incremental=incremental, name=name, snapshot=snapshot)

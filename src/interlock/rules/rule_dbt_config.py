@@ -40,11 +40,11 @@ def _incremental(project: DbtProject, node: Node, inspection: Inspection) -> Ite
     strategy, change = config.get("incremental_strategy"), config.get("on_schema_change")
     dialect = inspection.layout.dialect
     read_by_dbt = inspection.reading is not None  # then ILK-DB002 says it
-    if incremental and strategy in _REPLACING and "incremental_strategy" not in opened and not read_by_dbt:
-        if not config.get("unique_key") and "unique_key" not in opened:
-            yield Finding(
+    replaces = incremental and strategy in _REPLACING and "incremental_strategy" not in opened
+    if replaces and not read_by_dbt and not config.get("unique_key") and "unique_key" not in opened:
+        yield Finding(
                 "ILK-DS012", Severity.WARNING, _place(where["incremental_strategy"]),
-                f"'{node.name}' replaces rows by '{strategy}' and has no unique_key, so rows that come again are doubled",
+                f"'{node.name}' replaces rows by '{strategy}' without a unique_key, so rows that come again double",
                 "Set unique_key, or choose incremental_strategy='append'.",
             )  # fmt: skip
     if isinstance(change, str) and "on_schema_change" not in opened and change not in ON_SCHEMA_CHANGE:
@@ -74,7 +74,7 @@ def late_rows(inspection: Inspection) -> Iterator[Finding]:
                 column, line = told["late"]
                 yield Finding(
                     "ILK-DS013", Severity.INFO, Place(path, line, line),
-                    f"the incremental filter takes what has a newer {column} than the newest row, so late rows are lost",
+                    f"the incremental filter takes what has a newer {column} than the newest, so late rows are lost",
                     "Look back some days and set unique_key, or filter by the time at which rows were loaded.",
                 )  # fmt: skip
 
@@ -187,7 +187,7 @@ def _told(value: Any) -> str:
 FAMILY = Family(
     "dbt-config",
     (
-        Rule("ILK-DS012", "replaces-without-key", "an incremental model that replaces rows has no key", Severity.WARNING),
+        Rule("ILK-DS012", "replaces-without-key", "an incremental model that replaces has no key", Severity.WARNING),
         Rule("ILK-DS013", "late-rows-lost", "an incremental filter never takes late rows", Severity.INFO),
         Rule("ILK-DS014", "unknown-schema-change", "on_schema_change has a value that dbt ignores"),
         Rule("ILK-DS015", "strategy-of-another", "the adapter lacks an incremental strategy", Severity.WARNING),

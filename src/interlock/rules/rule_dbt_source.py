@@ -92,7 +92,7 @@ def ref_findings(
         return  # large seeds are often kept out of the repository
     known = set(project.all_names())
     closest = nearest(name, known)
-    unsure = project.brings or project.unread or name in beside
+    unsure = (project.brings and name not in project.had) or project.unread or name in beside
     if unsure and (not closest or name in beside):
         return
     severity = Severity.WARNING if weak or unsure else Severity.ERROR
@@ -143,9 +143,10 @@ def source_findings(
     else:
         closest, what = nearest(source, declared), "a source that no YAML file declares"
         remedy = f"Write source('{closest}', '{table}')." if closest else f"Declare source '{source}' in a YAML file."
-    if project.brings and not closest:
+    unsure = project.brings and (source, table) not in project.had_sources
+    if unsure and not closest:
         return
-    severity = Severity.WARNING if weak or project.brings else Severity.ERROR
+    severity = Severity.WARNING if weak or unsure else Severity.ERROR
     yield Finding(rule, severity, place, f"{said} names {what}", remedy, cause=f"dbt-source:{source}.{table}")
 
 
@@ -184,7 +185,7 @@ def _defined_twice(project: DbtProject) -> set[str]:
 
 
 def _undefined(project: DbtProject, name: str, place: Place, *, weak: bool) -> Iterator[Finding]:
-    mine = nearest(name, project.macros)
+    mine = nearest(name, project.macros, 0.9 if weak else 0.8)
     closest = mine or nearest(name, CONTEXT | MACROS, 0.85)
     if weak and not mine:
         return  # an adapter that is not known here may bring it

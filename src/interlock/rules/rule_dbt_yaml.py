@@ -56,7 +56,7 @@ def duplicates(inspection: Inspection) -> Iterator[Finding]:
                 for one in others:
                     yield Finding(
                         "ILK-DS009", Severity.ERROR, Place(one.path, one.line, one.line),
-                        f"the project has two resources named '{name}': a {one.kind} here, and a {first.kind} in {first.path}",
+                        f"two are named '{name}': a {one.kind} here, and a {first.kind} in {first.path}",
                         "Rename one of them, or switch one off with enabled=false.", cause=f"dbt-model:{name}",
                     )  # fmt: skip
         seen: dict[tuple[str, str], str] = {}
@@ -216,7 +216,7 @@ FAMILY = Family(
         Rule("ILK-DS009", "duplicate-model", "two models of a project have one name"),
         Rule("ILK-DS010", "described-twice", "two YAML entries describe one model or source"),
         Rule("ILK-DS011", "contract-without-types", "a column of an enforced contract has no data_type"),
-        Rule("ILK-DS022", "dependant-of-nothing", "an exposure, metric or unit test is about a model that does not exist"),
+        Rule("ILK-DS022", "dependant-of-nothing", "an exposure, metric or unit test is about a missing model"),
         Rule("ILK-DS023", "config-for-nothing", "a config path of dbt_project.yml matches no folder", Severity.WARNING),
     ),
     project_checks=(

@@ -8,6 +8,7 @@ import yaml
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 12
 _MOST = 20_000
+_NESTED = 500
 _MERGE = "tag:yaml.org,2002:merge"
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
@@ -15,10 +16,13 @@ _FALSE = ("false", "no", "off")
 
 def is_broken(text: str) -> bool:
     """Whether a text is no YAML. One that is only nested too deeply to be read is not broken."""
+    depth = 0
     try:
         # Events alone: composing nodes of a deep text exhausts libyaml's stack.
-        for _ in yaml.parse(text, Loader=_LOADER):
-            pass
+        for event in yaml.parse(text, Loader=_LOADER):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _NESTED:
+                return False
     except yaml.YAMLError:
         return True
     except (ValueError, RecursionError):
