@@ -6,7 +6,9 @@ begins: of a source nobody has recorded what it holds. A model whose branches on
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -23,6 +25,8 @@ from interlock.rules.sql_findings import SqlKind, SqlProblem, findings_of
 _SPACE = "dbt-sql"
 _DEEPEST = 200
 _KINDS = ("model", "snapshot", "test")
+_IDENTIFIER = re.compile(r"(\w??)(__(?:ref|source)__\w+)")
+_PLAIN = re.compile(r"[A-Za-z_]\w*")
 
 Model = Mapping[str, Any]
 
@@ -31,7 +35,7 @@ def check_models(inspection: Inspection) -> Iterator[Finding]:
     """ILK-SQ for every model, and ILK-DQ001 and ILK-DQ002 for what its YAML says of its columns."""
     models = {
         key: one for key, one in rendered_models(inspection).items()
-        if one["complete"] and one["enabled"] is not False and one["kind"] in _KINDS
+        if one["complete"] and one["kind"] in _KINDS and _enabled(one)
     }  # fmt: skip
     look = _Look(inspection, models)
     told = inspection.kept(_SPACE, {key: look.digest(key) for key in models}, look.compute)
@@ -42,6 +46,11 @@ def check_models(inspection: Inspection) -> Iterator[Finding]:
         yield from _problems(model, answer)
         if model["kind"] == "model" and answer["columns"] is not None:
             yield from _declared(model, answer["columns"])
+
+
+def _enabled(model: Model) -> bool:
+    """Whether dbt would look at it; what its own text computes counts as rendering made it."""
+    return model["enabled"] is not False and str(model["config"].get("enabled", True)).lower() not in ("false", "0", "")
 
 
 class _Look:
@@ -58,6 +67,8 @@ class _Look:
             if one["kind"] == "model":
                 self._by_name.setdefault((one["project"], one["name"]), []).append(key)
         self._seeds = _seeds(inspection)
+        # A project that names its relations by a macro of its own may call them anything.
+        self._renamed = {one.folder for one in projects(inspection).own if "generate_alias_name" in one.macros}
 
     def digest(self, key: str) -> str:
         """Of the text and of everything that it reads."""
@@ -84,14 +95,18 @@ class _Look:
             model = self._models[key]
             relations = self._relations(model)
             opaque = set(model["opaque"])
-            said = problems(model["sql"], self._dialect, relations, opaque=opaque)
+            table = model["kind"] == "model"
+            said = problems(self._named(model, "sql"), self._dialect, relations, opaque=opaque, table=table)
             later: list[SqlProblem] = []
             if model["incremental_sql"]:
+                opaque |= set(model["incremental_opaque"])
                 later = problems(
-                    model["incremental_sql"], self._dialect, relations, opaque=opaque | set(model["incremental_opaque"])
+                    self._named(model, "incremental_sql"), self._dialect, relations, opaque=opaque, table=table
                 )
+            unsure = model["project"] in self._renamed or any(r[0] == "source" for r in model["relations"].values())
             found[key] = {
-                "problems": [_told(one) for one in said], "later": [_told(one) for one in later],
+                "problems": [_told(_weighed(one, unsure)) for one in said],
+                "later": [_told(_weighed(one, unsure)) for one in later],
                 "columns": self.columns(key),
             }  # fmt: skip
         return found
@@ -104,15 +119,39 @@ class _Look:
             self._columns[key] = None
             model = self._models[key]
             opaque = set(model["opaque"])
-            self._columns[key] = output_columns(model["sql"], self._dialect, self._relations(model), opaque=opaque)
+            sql = self._named(model, "sql")
+            self._columns[key] = output_columns(sql, self._dialect, self._relations(model), opaque=opaque)
         return self._columns[key]
 
     def _relations(self, model: Model) -> dict[str, list[str] | None]:
         found: dict[str, list[str] | None] = {}
         for identifier, relation in model["relations"].items():
             key, seed = self._target(relation, model)
-            found[identifier.lower()] = self.columns(key) if key else seed
+            found[self._relation(identifier, relation, model).lower()] = self.columns(key) if key else seed
         return found
+
+    def _named(self, model: Model, text: str) -> str:
+        """A text in which every relation has the name that its columns are qualified with, as in the warehouse."""
+        relations = model["relations"]
+
+        def named(found: re.Match[str]) -> str:
+            before, identifier = found.groups()
+            if identifier not in relations:
+                return found[0]
+            # Quoted names, as dbt writes them, need no space before them.
+            return f"{before} {self._relation(identifier, relations[identifier], model)}".removeprefix(" ")
+
+        return _IDENTIFIER.sub(named, model[text])
+
+    def _relation(self, identifier: str, relation: Sequence[Any], model: Model) -> str:
+        """``__ref__.orders`` for ``__ref__orders``: what a query calls ``orders``. Other names stay as they are."""
+        kind = relation[0]
+        name = relation[2] if kind in ("ref", "source") and len(relation) > 2 else ""
+        if kind == "ref":
+            key, _ = self._target(relation, model)
+            name = self._models[key]["config"].get("alias", name) if key else name
+        versioned = kind == "ref" and any(relation[3:4])
+        return f"__{kind}__.{name}" if name and not versioned and _PLAIN.fullmatch(str(name)) else identifier
 
     def _target(self, relation: Sequence[Any], model: Model) -> tuple[str, list[str] | None]:
         """(the model that is read, None), or ("", columns of the seed that is)."""
@@ -136,6 +175,13 @@ def _seeds(inspection: Inspection) -> dict[tuple[str, str], list[str]]:
                     if row and all(name.strip() for name in row):
                         found[project.folder, node.name] = [name.strip().lower() for name in row]
     return found
+
+
+def _weighed(problem: SqlProblem, unsure: bool) -> SqlProblem:
+    """A warning where a table may have another name in the warehouse than the project calls it by."""
+    if unsure and problem.kind is SqlKind.COLUMN and problem.detail.startswith("no table of this FROM"):
+        return replace(problem, severity=Severity.WARNING)
+    return problem
 
 
 def _told(problem: SqlProblem) -> list[Any]:
@@ -164,23 +210,36 @@ def _line(lines: Sequence[int], line: int) -> int:
 
 
 def _declared(model: Model, columns: Sequence[str]) -> Iterator[Finding]:
-    declared = {name.strip('"`[]').lower(): (name, line) for name, line in model["columns"].items()}
+    # A name with a dot describes a part of a column.
+    declared = {
+        name.strip('"`[]').lower(): (name, line) for name, line in model["columns"].items() if "." not in name
+    }  # fmt: skip
     missing = [name for name in declared if name not in columns]
-    weight = Severity.ERROR if model["contract"] else Severity.WARNING
-    for name in missing:
-        near = get_close_matches(name, columns, n=1, cutoff=0.75)
-        remedy = f"Declare '{near[0]}', or select it under this name." if near else "Select it, or remove the entry."
-        place = Place(model["columns_path"], declared[name][1], declared[name][1])
-        summary = f"the column '{declared[name][0]}' is declared for '{model['name']}', which does not select it"
-        yield Finding("ILK-DQ001", weight, place, summary, remedy)
-    if model["contract"] and declared:
-        for name in columns:
-            if name not in declared:
-                summary = f"'{model['name']}' selects '{name}', which its enforced contract does not declare"
-                yield Finding(
-                    "ILK-DQ002", Severity.ERROR, Place(model["path"], 1, 1), summary,
-                    f"Declare '{name}' with its data_type, or leave it out of the SELECT.",
-                )  # fmt: skip
+    if missing and not model["contract"]:
+        yield _undone(
+            model, [declared[name][0] for name in missing], declared[missing[0]][1], columns, Severity.WARNING
+        )
+    for name in missing if model["contract"] else ():
+        yield _undone(model, [declared[name][0]], declared[name][1], columns, Severity.ERROR)
+    for name in columns if model["contract"] and declared else ():
+        if name not in declared:
+            summary = f"'{model['name']}' selects '{name}', which its enforced contract does not declare"
+            yield Finding(
+                "ILK-DQ002", Severity.ERROR, Place(model["path"], 1, 1), summary,
+                f"Declare '{name}' with its data_type, or leave it out of the SELECT.",
+            )  # fmt: skip
+
+
+def _undone(model: Model, names: Sequence[str], line: int, columns: Sequence[str], weight: Severity) -> Finding:
+    near = get_close_matches(names[0].lower(), columns, n=1, cutoff=0.75)
+    shown = ", ".join(f"'{name}'" for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    one = len(names) == 1
+    said = f"the column {shown} is declared" if one else f"the columns {shown} are declared"
+    remedy = f"Declare '{near[0]}', or select it under this name." if near else "Select it, or remove the entry."
+    return Finding(
+        "ILK-DQ001", weight, Place(model["columns_path"], line, line),
+        f"{said} for '{model['name']}', which does not select {'it' if one else 'them'}", remedy,
+    )  # fmt: skip
 
 
 FAMILY = Family(

@@ -36,6 +36,9 @@ def check_sql(file: SourceFile) -> Iterator[Finding]:
     if any(one.kind is SqlKind.SYNTAX and one.severity is Severity.ERROR for one in found):
         in_dag = file.layout.dag_folder(file.path) is not None
         foreign = parses_in_another(sql, dialect)
+        if foreign and not dialect:
+            # Nobody said which warehouse it is for, and one of them takes it.
+            found = [one for one in found if one.kind is not SqlKind.SYNTAX]
         found = [_weighed(one, certain=one.detail.startswith(CERTAIN), in_dag=in_dag, foreign=foreign) for one in found]
     yield from findings_of(found, file.path)
 
