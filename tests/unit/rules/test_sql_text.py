@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from interlock.model.findings import Severity
-from interlock.rules.sql_text import problems
+from interlock.rules.sql_text import output_columns, problems
 
 FOLDER = Path(__file__).parent / "sql"
 RELATIONS = {
