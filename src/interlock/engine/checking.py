@@ -30,6 +30,7 @@ from interlock.rules.layout import layout_of, layout_of_found
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Needs
 from interlock.rules.run import find, inspection_of
+from interlock.rules.spread import spread
 
 _READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN})
 
@@ -77,7 +78,7 @@ def check_project(
     if shared is not None:
         shared.fetch(say)
     static = static or config is None
-    look = _Look(project, config, base)
+    look = _Look(project, config, base, alone=static)
     # Most of the readers' time is waiting for a worker: the rules over source text use it.
     with ThreadPoolExecutor(1, thread_name_prefix="rules") if not static else nullcontext() as pool:
         sources = pool.submit(look.at_files) if pool else None
@@ -123,8 +124,8 @@ def _read(project: Project, must_read: bool) -> tuple[ProjectReading | None, tup
 class _Look:
     """One look at the files of a project, and of the base where there is one."""
 
-    def __init__(self, project: Project, config: ProjectConfig | None, base: Base | None) -> None:
-        self._project, self._config, self._base = project, config, base
+    def __init__(self, project: Project, config: ProjectConfig | None, base: Base | None, *, alone: bool) -> None:
+        self._project, self._config, self._base, self._alone = project, config, base, alone
         self.timings: dict[str, float] = {}
         self.not_checked: tuple[NotChecked, ...] = ()
         self.fresh = False
@@ -142,7 +143,7 @@ class _Look:
         else:
             self._layout = layout_of_found(discover(self._project.root))
         meant = [path for path in self._paths if wanted(path, FAMILIES)]
-        examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1)
+        examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1, self._alone)
         lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
         examined = examiner.examine(lazily, self._sources.digests(meant), self._say)
         old_texts: dict[str, bytes] = {}
@@ -209,7 +210,7 @@ def kept(
     found = {path: stored[key] for path, key in wanted_keys.items() if key in stored}
     missing = [path for path in keys if path not in found]
     if missing:
-        made = dict(compute(missing))
+        made = spread(compute, missing, os.cpu_count() or 1)
         found |= made
         new = {wanted_keys[path]: value for path, value in made.items()}
         stale = len(stored) > 2 * len(keys) + 64

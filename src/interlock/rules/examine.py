@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from interlock.model.canonical import digest_bytes, digest_of, plain
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import LARGEST_BYTES, Layout, SourceFile
+from interlock.rules.masking import masked
 from interlock.rules.rule import Family, matches
+from interlock.rules.spread import spread
 
 # With fewer files than that, another process takes longer to start than to be waited for.
 _MANY = 120
@@ -53,13 +56,19 @@ def examine(file: SourceFile, families: Sequence[Family]) -> Examined:
                 told = kind.extract(file)
                 if told is not None:
                     facts[kind.name] = told
-    return Examined(tuple(findings), facts)
+    return Examined(tuple(map(masked, findings)), facts)
 
 
 class Examiner:
-    """Examines files, with what earlier examinations found. ``jobs`` processes are used where there is much to do."""
+    """Examines files, with what earlier examinations found. ``jobs`` processes are used where there is much to do.
 
-    def __init__(self, families: Sequence[Family], layout: Layout, cache: ReadingCache | None, jobs: int = 1) -> None:
+    ``alone``: this process has no threads that work, so that it may be forked, which is sooner done than starting one.
+    """
+
+    def __init__(
+        self, families: Sequence[Family], layout: Layout, cache: ReadingCache | None, jobs: int = 1, alone: bool = False
+    ) -> None:
+        self._alone = alone
         self._families = families
         self._layout = layout
         self._cache = cache
@@ -96,7 +105,14 @@ class Examiner:
         if not files:
             return {}
         found: dict[str, Examined] = {}
-        if self._jobs > 1 and len(files) >= _MANY:
+        if self._alone:
+            by_path = {file.path: file for file in files}
+            found = spread(
+                lambda paths: {path: examine(by_path[path], self._families) for path in paths},
+                list(by_path),
+                self._jobs,
+            )
+        elif self._jobs > 1 and len(files) >= _MANY:
             # Not forked: this process has threads, and a lock that one of them holds would be held for ever.
             with ProcessPoolExecutor(self._jobs, get_context("spawn")) as pool:
                 chunks = [files[start::_CHUNKS] for start in range(_CHUNKS)]
@@ -134,16 +150,20 @@ def _with_batches(
         for batch in family.batch_checks:
             meant = [f for f in files if matches(f.path, batch.patterns) and len(f.source) <= LARGEST_BYTES]
             for finding in batch.check(meant) if meant else ():
-                more.setdefault(finding.place.path, []).append(finding)
+                more.setdefault(finding.place.path, []).append(masked(finding))
     for path, findings in more.items():
         found[path] = Examined((*found[path].findings, *findings), found[path].facts)
     return found
 
 
+# What rules leave to others: with another version of these a rule may say something else.
+_TOOLS = ("avro", "duckdb", "jinja2", "pglast", "proto-schema-parser", "pyyaml", "ruff", "sqlglot")
+
+
 @cache
 def version() -> str:
-    """A digest of the rules themselves: nothing is taken from the cache that an older one said."""
-    told = hashlib.sha256()
+    """A digest of the rules themselves and of their tools: nothing is taken from the cache that older ones said."""
+    told = hashlib.sha256(" ".join(map(metadata.version, _TOOLS)).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         told.update(digest_bytes(path.read_bytes()).encode())
     return told.hexdigest()[:16]

@@ -10,6 +10,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.examine import Examined
 from interlock.rules.files import Layout
 from interlock.rules.inspection import Inspection, Keep, computed
+from interlock.rules.masking import masked
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Family
 from interlock.rules.rule_waivers import waive
@@ -50,10 +51,10 @@ def find(
     """
     found = [finding for one in examined.values() for finding in one.findings]
     if inspection.reading is not None:
-        found += inspection.reading.findings
+        found += map(masked, inspection.reading.findings)
     for family in families:
         for check in family.project_checks:
-            found += check(inspection)
+            found += map(masked, check(inspection))
     distinct = dict.fromkeys(_with_downstream(finding, inspection.reading) for finding in found)
     return tuple(sorted(with_causes(waive(distinct, inspection)), key=by_place))
 
