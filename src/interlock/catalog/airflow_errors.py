@@ -70,10 +70,14 @@ def _error(path: str, error: dict[str, Any], index: ModuleIndex, sources: Source
     place = Place(error.get("file") or path, error.get("line") or 0)
     missing = error.get("missing_module")
     unnamed = _NO_NAME.search(message)
+    cause = ""
     if missing:
+        # As the rules about source text call it: what one change would mend is shown once.
+        cause = f"module:{missing}"
         summary = f"imports '{missing}', which neither the project nor the runtime has"
         remedy = _near_module(missing, index)
     elif unnamed:
+        cause = f"name:{index.by_name.get(unnamed[2], unnamed[2])}:{unnamed[1]}"
         summary = f"imports '{unnamed[1]}' from '{unnamed[2]}', which has no such name"
         remedy = _near_name(unnamed[1], unnamed[2], index, sources)
     elif kind in ("SyntaxError", "IndentationError", "TabError"):
@@ -85,7 +89,7 @@ def _error(path: str, error: dict[str, Any], index: ModuleIndex, sources: Source
         first = message.splitlines()[0] if message else ""
         summary = f"cannot be imported: {kind}: {first}" if first else f"cannot be imported: {kind}"
         remedy = "Correct the line, or move what it does into a task: imports get no network and no secrets."
-    return Finding("ILK-AF001", Severity.ERROR, place, summary, remedy, detail=_detail(error))
+    return Finding("ILK-AF001", Severity.ERROR, place, summary, remedy, detail=_detail(error), cause=cause)
 
 
 def _detail(error: dict[str, Any]) -> str:
