@@ -38,7 +38,8 @@ DAG = """\
 import datetime, os, time
 from airflow.decorators import dag, task
 
-while os.path.exists("HOLD"):
+# Beside the views of its environment: more of the machine it does not see.
+while os.path.exists(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "hold")):
     time.sleep(0.05)
 
 @dag(schedule=None, start_date=datetime.datetime(2026, 1, 1), tags=["VERSION"])
@@ -58,14 +59,26 @@ class Project:
     """A project of one DAG whose parsing can be held up."""
 
     def __init__(self, root: Path, ledger: str) -> None:
-        self.root, self.hold = root, root / "hold"
+        self.root = root
+        self._holds = [root / "env" / name / "hold" for name in ("dev", "prod")]
         (root / "dags").mkdir(parents=True)
         (root / "interlock.yaml").write_text(CONFIG.replace("LEDGER", ledger))
         (root / "airflow.lock").write_text((LOCKS / "airflow.lock").read_text())
         self.write("v1")
 
     def write(self, version: str) -> None:
-        (self.root / "dags/nightly.py").write_text(DAG.replace("HOLD", str(self.hold)).replace("VERSION", version))
+        (self.root / "dags/nightly.py").write_text(DAG.replace("VERSION", version))
+
+    def hold(self) -> None:
+        """Whatever is parsed in an environment waits from now on."""
+        for path in self._holds:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+
+    def go_on(self) -> None:
+        """What waits goes on."""
+        for path in self._holds:
+            path.unlink()
 
     def workspace(self, on_progress: Callable[[Progress], None] = lambda moved: None) -> Workspace:
         return Workspace(self.root, on_progress)
@@ -122,13 +135,13 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 def test_a_deployment_whose_worker_was_killed_is_finished_by_another(project: Project, start_worker: StartWorker):
     first = project.queue("prod")
-    project.hold.touch()
+    project.hold()
     doomed = start_worker()
     project.wait_for(first, "airflow.verify")
     other = start_worker("--json")
     doomed.kill()
     doomed.wait()
-    project.hold.unlink()
+    project.go_on()
 
     said: list[Progress] = []
     ended = follow(project.workspace(said.append), first)
@@ -154,11 +167,11 @@ def test_two_workers_do_every_deployment_once_and_environments_side_by_side(
     project: Project, start_worker: StartWorker
 ):
     dev, prod = project.queue("dev"), project.queue("prod")
-    project.hold.touch()
+    project.hold()
     running = [start_worker(), start_worker()]
     project.wait_for(dev, "airflow.verify")
     project.wait_for(prod, "airflow.verify")
-    project.hold.unlink()
+    project.go_on()
     for deployment in (dev, prod):
         assert follow(project.workspace(), deployment).outcome == "succeeded"
         assert len(project.events(deployment, EventType.DEPLOYMENT_STARTED)) == 1

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+# How long the kernel may take to end thousands of processes.
+_EMPTY_SECONDS = 20.0
+
 
 class Process(Protocol):
     """A process that can be waited for and ended with all that it started."""
@@ -58,13 +61,16 @@ class StartedProcess:
         return self._process.returncode is not None
 
     def end(self) -> None:
-        # Children with a session of their own are found through /proc before their parent is gone.
-        family = [] if self._contained else _descendants(self._process.pid)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # Found through /proc before their parent is gone. In a namespace only the first one counts: when it is killed
+        # the kernel ends all others, and lets our child go when the last of them is gone.
+        family = _below(self._process.pid, only_first=self._contained)
         for pid in family:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        if self._contained and family and self.wait(_EMPTY_SECONDS):
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
 
@@ -96,14 +102,16 @@ class KeptProcess:
         self._connection.close()
 
 
-def _descendants(pid: int) -> list[int]:
-    """The processes below one, as far as /proc tells; empty where there is none."""
+def _below(pid: int, *, only_first: bool) -> list[int]:
+    """The processes below one (its own children alone with ``only_first``), as far as /proc tells."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
             # The name may hold spaces and brackets: fields are counted after its last bracket.
             parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
+    if only_first:
+        return children.get(pid, [])
     found: list[int] = []
     queue = [pid]
     while queue:
