@@ -8,6 +8,7 @@ from pathlib import Path
 
 from interlock.model.errors import ConfigError, UsageError
 
+_MOST_BLOBS, _LARGEST_BLOB = 1000, 1_000_000
 # Where changes are merged to, by the names that are usual; the first that exists counts.
 _TRUNKS = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
 
@@ -61,6 +62,38 @@ class Base:
                 continue  # "... missing"; a submodule is a commit of elsewhere
             found[path], told = told[: int(size)], told[int(size) + 1 :]
         return found
+
+    def passing(self) -> dict[str, tuple[bytes, ...]]:
+        """What files held in commits after the base, and hold no more: by path, the first 1,000 texts of up to 1 MB."""
+        said = run_git(
+            self.root, "log", "--format=", "--raw", "--no-renames", "--no-abbrev", "--relative", "-z",
+            f"{self.commit}..HEAD", "--", ".", fails=True,
+        )  # fmt: skip
+        fields = [one for one in said.split(b"\0") if one]
+        blobs = dict.fromkeys(
+            (head.split()[3].decode(), os.fsdecode(path))
+            for head, path in zip(fields[::2], fields[1::2], strict=False)
+            if head.startswith(b":") and head.split()[1] != b"000000"
+        )
+        asked = list(blobs)[:_MOST_BLOBS]
+        told = run_git(self.root, "cat-file", "--batch", stdin="".join(f"{blob}\n" for blob, _ in asked).encode())
+        found: dict[str, list[bytes]] = {}
+        for _, path in asked:
+            head, _, told = told.partition(b"\n")
+            kind, _, size = head.rpartition(b" ")
+            if not kind.endswith(b" blob"):
+                continue
+            content, told = told[: int(size)], told[int(size) + 1 :]
+            if len(content) <= _LARGEST_BLOB and content != _content(self.root / path):
+                found.setdefault(path, []).append(content)
+        return {path: tuple(contents) for path, contents in found.items()}
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def base_of(root: Path, since: str = "") -> Base | None:

@@ -164,6 +164,7 @@ class _Look:
         inspection = inspection_of(
             self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
+            passing=self._base.passing() if self._base else None,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:

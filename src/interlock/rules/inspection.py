@@ -1,7 +1,7 @@
 """What rules that look across files are given: facts of every file, the reading where there is one, and the base."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -28,6 +28,7 @@ class Inspection:
     ``config`` is None without an interlock.yaml, ``reading`` in a static check. ``base`` is the same for the commit
     that this one is compared with: its ``reading`` is always None, and unchanged files share their facts. ``changed``:
     paths that differ from the base, those that are gone included. ``known_rules`` are all ids, ``today`` is in UTC.
+    ``passing``: what files held in commits after the base and hold no more, by path.
     """
 
     layout: Layout
@@ -41,6 +42,7 @@ class Inspection:
     known_rules: frozenset[str] = frozenset()
     today: date = date.min
     keep: Keep = computed
+    passing: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
 
     @cached_property
     def _known(self) -> frozenset[str]:

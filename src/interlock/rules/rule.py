@@ -31,6 +31,7 @@ class Needs(StrEnum):
 
     SOURCE = "source text"
     BASE = "the base commit"
+    HISTORY = "the branch's commits"
     DAGS = "parsed DAGs"
     MANIFEST = "dbt's manifest"
     CATALOG = "the catalog"

@@ -30,6 +30,7 @@ def inspection_of(
     changed: Iterable[str] = (),
     today: date | None = None,
     keep: Keep | None = None,
+    passing: Mapping[str, Sequence[bytes]] | None = None,
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
@@ -38,7 +39,7 @@ def inspection_of(
             facts.setdefault(name, {})[path] = told
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(), keep or computed,
+        today or datetime.now(UTC).date(), keep or computed, passing or {},
     )  # fmt: skip
 
 
