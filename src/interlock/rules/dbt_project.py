@@ -121,13 +121,7 @@ class Projects:
 
 def projects(inspection: Inspection) -> Projects:
     """The dbt projects that the facts tell of; computed once for an inspection."""
-    # The inspection is frozen and has no place for it in its fields; its __dict__ keeps it for as long as it lives.
-    kept = vars(inspection).get("_dbt_projects")
-    if isinstance(kept, Projects):
-        return kept
-    found = _assembled(inspection)
-    vars(inspection)["_dbt_projects"] = found
-    return found
+    return inspection.once("dbt projects", lambda: _assembled(inspection))
 
 
 def _assembled(inspection: Inspection) -> Projects:

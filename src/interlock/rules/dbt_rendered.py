@@ -38,14 +38,14 @@ _ADAPTERS = {"tsql": "sqlserver"}
 
 def rendered_models(inspection: Inspection) -> dict[str, dict[str, Any]]:
     """See the module. Computed once for an inspection."""
-    kept = vars(inspection).get("_dbt_rendered")
-    if isinstance(kept, dict):
-        return kept
+    return inspection.once("dbt rendered", lambda: _rendered_models(inspection))
+
+
+def _rendered_models(inspection: Inspection) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for project in projects(inspection).own:
         if project.certain:
             found |= _of_project(project, inspection)
-    vars(inspection)["_dbt_rendered"] = found
     return found
 
 

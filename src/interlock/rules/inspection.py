@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
 from interlock.rules.files import Layout, SourceFile
 
+T = TypeVar("T")
 Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
 
 
@@ -43,6 +44,7 @@ class Inspection:
     today: date = date.min
     keep: Keep = computed
     passing: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -51,6 +53,13 @@ class Inspection:
     def of(self, name: str) -> Mapping[str, Any]:
         """The facts of one kind by path."""
         return self.facts.get(name, {})
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """What ``make`` returns, made for the first check that asks and shared with all others."""
+        if name not in self._made:
+            self._made[name] = make()
+        found: T = self._made[name]
+        return found
 
     def kept(
         self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
