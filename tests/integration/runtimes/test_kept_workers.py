@@ -31,6 +31,8 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     own = Path(tempfile.mkdtemp(prefix="ilk", dir="/tmp"))
     monkeypatch.setattr(tempfile, "tempdir", str(own))
     monkeypatch.setenv("INTERLOCK_KEEP", "60")
+    # Those that other tests started stay for others.
+    monkeypatch.setattr(keeping, "_started", [])
     yield own
     for process in keepers(own):
         process.kill()
