@@ -82,7 +82,10 @@ def _worker(context: StepContext, access: Access) -> Worker:
     }
     secret = access.password
     network = access.warehouse.type != "duckdb"
-    return Worker(runtime, "dbt_worker.py", env=environment, network=network, secrets=(secret,) if secret else ())
+    # What holds a password is a process of its own from its start to its end.
+    return Worker(
+        runtime, "dbt_worker.py", env=environment, network=network, secrets=(secret,) if secret else (), keep=not secret
+    )
 
 
 def _parse(worker: Worker, context: StepContext, place: ParsingPlace) -> dict[str, Any]:
