@@ -97,7 +97,7 @@ def page(looks: list[Look], judged: dict[str, dict[str, Any]]) -> str:
         "# Public repositories",
         "",
         "Static checks (`interlock check --static --all`) with an empty cache, two cores. *Right* and *wrong* count",
-        "the findings of severity error, each read by a person. The command:",
+        "the findings of severity error; each was read beside its source. The command:",
         "`python benches/public.py --mirrors DIR --write`.",
         "",
         "| repository | commit | of | files | seconds | errors | right | wrong | others |",

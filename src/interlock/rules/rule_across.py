@@ -9,7 +9,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.across_dbt import dbt_facts, yaml_names
 from interlock.rules.across_files import missing_scripts, missing_sql
 from interlock.rules.across_python import environment_reads, python_facts
-from interlock.rules.dbt_selection import DBT_FACTS, Part, Projects
+from interlock.rules.across_selection import DBT_FACTS, Part, Projects
 from interlock.rules.inspection import Inspection
 from interlock.rules.nearest import nearest
 from interlock.rules.rule import Family, FileFacts, Rule

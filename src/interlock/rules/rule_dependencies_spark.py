@@ -14,6 +14,7 @@ from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.requirement_files import FACTS, Line, version
 from interlock.rules.rule import Family, FileFacts, Rule
+from interlock.rules.surroundings import is_less_serious
 
 _ARTIFACTS = "spark-artifacts"
 _PATTERNS = ("*.py", "*.sh", "Dockerfile*", "*.conf", "docker-compose*.y*ml", "compose*.y*ml", "Makefile")
@@ -27,7 +28,6 @@ _DELTA = {
 }  # fmt: skip
 _VENDORED = re.compile(r"(?:^|/)(?:dbt_packages|site-packages|node_modules|vendor|third_party|integration_tests)/")
 # Files there name what they show or try, not what the pinned PySpark runs.
-_SHOWN = re.compile(r"(?:^|[/_-])(?:tests?|examples?|docs?|benchmarks?|demos?)(?:[/._-]|$)")
 _COMMENT = re.compile(r"^\s*(?:#|//)")
 
 
@@ -83,7 +83,7 @@ def _mixed(path: str, artifacts: list[Any], spark: str) -> Iterator[Finding]:
         other = first.setdefault(line, scala)
         if fits and scala != fits:
             yield Finding(
-                "ILK-DP008", Severity.WARNING if _SHOWN.search(path) else Severity.ERROR, Place(path, line, line),
+                "ILK-DP008", Severity.WARNING if is_less_serious(path) else Severity.ERROR, Place(path, line, line),
                 f"'{group}:{name}_{scala}:{release}' is built for Scala {scala}, and pyspark {spark} runs on {fits}",
                 f"Write {name}_{fits}.",
             )  # fmt: skip

@@ -5,7 +5,6 @@ Spark's "Structured Streaming Programming Guide". A step that cannot be seen mak
 seen counts.
 """
 
-import re
 from collections.abc import Iterator
 
 from interlock.model.errors import Place
@@ -14,13 +13,11 @@ from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, FileCheck, FileFacts, Needs, Rule
 from interlock.rules.streaming_queries import FACTS, Query, facts_of, of_facts, queries_of
+from interlock.rules.surroundings import is_less_serious
 
 _CONF = "streaming-checkpoint-conf"
 _NOT_DURABLE = {"console", "memory", "noop", "?"}
 _FILES = {"parquet", "json", "csv", "orc", "text"}
-_TRIED = re.compile(
-    r"(?:^|/)(?:tests?|examples?|docs?|notebooks?|samples?|demos?|playground|tutorials?)(?:/|_)|(?:^|/)test_", re.I
-)
 
 
 def check_queries(file: SourceFile) -> Iterator[Finding]:
@@ -115,7 +112,7 @@ def _shared(file: SourceFile, queries: list[Query]) -> Iterator[Finding]:
         same = (other.source_text, other.operators, other.format) == (query.source_text, query.operators, query.format)
         if other is query or same or "?" in query.within or "?" in other.within:
             continue
-        surely = other.within == query.within and not _TRIED.search(file.path)
+        surely = other.within == query.within and not is_less_serious(file.path)
         yield _said(
             file, "ILK-SS002", query, Severity.ERROR if surely else Severity.WARNING,
             "two queries of this script share one checkpoint location",
@@ -130,7 +127,7 @@ def has_conf(file: SourceFile) -> bool | None:
 
 def checkpoints(inspection: Inspection) -> Iterator[Finding]:
     """ILK-SS001, ILK-SS002 between scripts, and ILK-SS003."""
-    scripts = {path: of_facts(told) for path, told in inspection.of(FACTS).items() if not _TRIED.search(path)}
+    scripts = {path: of_facts(told) for path, told in inspection.of(FACTS).items() if not is_less_serious(path)}
     parametrised = any(
         one.checkpoint_text not in ("", "?") and not one.checkpoint for told in scripts.values() for one in told
     )

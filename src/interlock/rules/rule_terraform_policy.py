@@ -11,12 +11,11 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.iam_documents import Grant, document_of, grants_of
 from interlock.rules.rule import Family, FileCheck, Rule
+from interlock.rules.surroundings import is_less_serious
 from interlock.rules.terraform_facts import installed
 from interlock.rules.terraform_resources import STATEFUL, UNENCRYPTED, UNGUARDED, too_short
 from interlock.rules.terraform_syntax import Block, parse
 
-# Folders whose resources are made to be thrown away: there nothing is worse than a warning.
-_THROWAWAY = re.compile(r"(?:^|/)(?:tests?|examples?|fixtures?|sandbox|samples?|playground|demos?|labs?)(?:/|$)", re.I)
 _MEANT_PUBLIC = re.compile(r"public|website|web|static|assets|www|site|cdn|frontend", re.I)
 # Names of what nobody opens on purpose; of other buckets a public one may be what its owner wants.
 _HOLDS_DATA = re.compile(
@@ -50,7 +49,8 @@ def check_policy(file: SourceFile) -> Iterator[Finding]:
 
 
 def _weight(file: SourceFile, severity: Severity) -> Severity:
-    throwaway = severity is Severity.ERROR and _THROWAWAY.search(file.path.rpartition("/")[0])
+    """Where resources are made to be thrown away nothing is worse than a warning."""
+    throwaway = severity is Severity.ERROR and is_less_serious(file.path)
     return Severity.WARNING if throwaway else severity
 
 

@@ -6,10 +6,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from interlock.rules.json_places import Path, places
+from interlock.rules.surroundings import is_foreign
 
-# Samples of what is wrong, and test data, are meant to be as they are.
-_SAMPLES = {"test", "tests", "testdata", "test-data", "test_data", "fixtures", "resources-test", "__tests__", "vendor",
-            "third_party", "node_modules", "target", "build"}  # fmt: skip
+# Samples of what is wrong, and test data, are meant to be as they are. Examples are not among them: schemas that are
+# shown are copied.
+_SAMPLES = {"test", "tests", "testdata", "test-data", "test_data", "fixtures", "resources-test", "__tests__", "build"}
 _SAMPLE_NAME = re.compile(
     r"(?:^|[_.-])(?i:invalid|broken|bad|malformed|incorrect|wrong|corrupt|incompatible)(?:$|[_.\-A-Z0-9])"
 )
@@ -18,7 +19,11 @@ _SAMPLE_NAME = re.compile(
 def is_sample(path: str) -> bool:
     """Whether a file is test data, generated, or somebody else's."""
     parts = PurePosixPath(path).parts
-    return any(part.lower() in _SAMPLES for part in parts[:-1]) or any(_SAMPLE_NAME.search(part) for part in parts)
+    return (
+        is_foreign(path)
+        or any(part.lower() in _SAMPLES for part in parts[:-1])
+        or any(_SAMPLE_NAME.search(part) for part in parts)
+    )
 
 
 def avro_places(text: str, data: Any) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,8 @@ _ORDER = list(Severity)
 _LESS = frozenset(
     {"doc", "docs", "documentation", "test", "tests", "testing", "testdata", "test_data", "fixtures", "fixture",
      "example", "examples", "sample", "samples", "tutorial", "tutorials", "demo", "demos", "spec", "__tests__",
-     "integration_tests", "e2e", "mocks"}
+     "integration_tests", "e2e", "mocks", "benchmark", "benchmarks", "lab", "labs", "notebooks", "playground",
+     "sandbox"}
 )  # fmt: skip
 _VENDORED = frozenset(
     {"dbt_packages", "dbt_modules", "dbt_internal_packages", "node_modules", "site-packages", "vendor", "vendored",
