@@ -11,6 +11,7 @@ from interlock.adapters.base import PlanningContext, StepContext
 from interlock.adapters.dbt import DbtAdapter
 from interlock.adapters.dbt.warehouse import WarehouseSession, access_to
 from interlock.catalog.read import read_project
+from interlock.catalog.sources import Sources
 from interlock.config.models import Environment, ProjectConfig
 from interlock.gates import evaluate_step
 from interlock.model.plan import Action, Change, Phase, Receipt, Step
@@ -159,7 +160,7 @@ class World:
         return Runtime(name, self.python, "lock")
 
     def release(self) -> tuple[Manifest, dict[str, bytes]]:
-        reading = read_project(self.root, self.config, self.runtime, self.root / ".cache")
+        reading = read_project(Sources(self.root), self.config, self.runtime, self.root / ".cache")
         assert not reading.findings, reading.findings
         blobs, entries = {}, []
         for path in sorted(p for p in self.project.rglob("*") if p.is_file()):

@@ -11,6 +11,7 @@ import pytest
 from interlock.catalog.dbt_select import Selection
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
+from interlock.catalog.sources import Sources
 from interlock.catalog.store import ReadingCache
 from interlock.config import ProjectConfig, load_config
 from interlock.model.errors import WorkerError
@@ -38,7 +39,7 @@ class Platform:
         return Runtime(name, self._python(name), lock_digest(RuntimeSpec(name, "3.11", lock)))
 
     def read(self) -> ProjectReading:
-        return read_project(self.root, self.config, self.runtime, self.cache)
+        return read_project(Sources(self.root), self.config, self.runtime, self.cache)
 
     def without(self, *engines: str) -> "Platform":
         """The same, with fewer engines, so that a test about one does not wait for another."""
@@ -112,11 +113,11 @@ def test_second_reading_starts_no_engine_and_says_the_same(platform: Platform) -
     def broken(name: str) -> Runtime:
         return Runtime(name, Path("/nonexistent/python"), platform.runtime(name).lock_digest)
 
-    again = read_project(platform.root, platform.config, broken, platform.cache)
+    again = read_project(Sources(platform.root), platform.config, broken, platform.cache)
     assert again.parsed == {"airflow": 0, "dbt": 0, "spark": 0}
     assert again.catalog.resources
     with pytest.raises(WorkerError):
-        read_project(platform.root, platform.config, broken, platform.cache / "empty")
+        read_project(Sources(platform.root), platform.config, broken, platform.cache / "empty")
 
 
 def test_other_folder_and_empty_cache_give_the_same_catalog(platform: Platform, read_once: Platform) -> None:

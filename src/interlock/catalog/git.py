@@ -38,13 +38,14 @@ def run_git(root: Path, *arguments: str, fails: bool = False, stdin: bytes = b""
 
 @dataclass(frozen=True)
 class Base:
-    """The commit that a work tree is compared with.
+    """The commit that a work tree is compared with, and the one that is checked out (``head``).
 
     ``changed``: paths below the project that differ from it, relative to the project: added, changed and gone ones.
     """
 
     root: Path
     commit: str
+    head: str
     changed: frozenset[str]
 
     def contents(self, paths: Iterable[str]) -> dict[str, bytes]:
@@ -116,7 +117,7 @@ def base_of(root: Path, since: str = "") -> Base | None:
     if not commit:
         return None
     changed = _changed(root, commit)
-    return None if commit == head and not changed and not since else Base(root, commit, changed)
+    return None if commit == head and not changed and not since else Base(root, commit, head, changed)
 
 
 def _trunk_base(root: Path, head: str) -> str:

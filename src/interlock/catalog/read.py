@@ -26,9 +26,9 @@ _READERS: dict[str, Callable[[Context], EngineReading]] = {
 
 
 def read_project(
-    root: Path, config: ProjectConfig, runtime_for: RuntimeFor, cache: Path, on_progress: OnProgress = silent
+    sources: Sources, config: ProjectConfig, runtime_for: RuntimeFor, cache: Path, on_progress: OnProgress = silent
 ) -> ProjectReading:
-    """The catalog of the files as they lie in ``root``, with everything that is wrong or unknown about them.
+    """The catalog of the files as ``sources`` sees them, with everything that is wrong or unknown about them.
 
     ``runtime_for`` builds or finds a runtime by its name; ``cache`` is a folder of ours. What did not change since the
     last reading is taken from there, and an engine whose part did not change is not started. Raises ConfigError,
@@ -36,7 +36,6 @@ def read_project(
     """
     begun = time.perf_counter()
     cache = cache.absolute()
-    sources = Sources(root)
     store = ReadingCache(cache)
     with FingerprintCache(cache / "fingerprints.db") as prints:
         python = PythonFiles(sources, store)

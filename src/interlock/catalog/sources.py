@@ -1,10 +1,11 @@
 """The project's files as the readers see them: listed once, read once, hashed once."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from interlock.model.canonical import digest_bytes
+from interlock.model.canonical import digest_bytes, digest_of
 from interlock.model.findings import NotChecked
 
 # Folders that hold what tools make, not what people write.
@@ -24,6 +25,7 @@ class Sources:
         self._bytes: dict[str, bytes] = {}
         self._digests: dict[str, str] = {}
         self._listed: dict[tuple[str, ...], list[str]] = {}
+        self._asked: dict[str, bool] = {}
         self.not_checked: dict[str, str] = {}
 
     def under(self, folder: str, skip: Iterable[str] = ()) -> list[str]:
@@ -74,7 +76,10 @@ class Sources:
         return path[len(self._top) + 1 :]
 
     def exists(self, path: str) -> bool:
-        return path in self._bytes or (self.root / path).is_file()
+        """Whether there is a file of this path."""
+        if path not in self._asked:
+            self._asked[path] = path in self._bytes or (self.root / path).is_file()
+        return self._asked[path]
 
     def read(self, path: str) -> bytes:
         """The file's bytes; empty (and said in ``not_checked``) where it cannot be read."""
@@ -94,6 +99,25 @@ class Sources:
 
     def digests(self, paths: Iterable[str]) -> dict[str, str]:
         return {path: self.digest(path) for path in paths}
+
+    def trace(self) -> dict[str, Any]:
+        """All that was seen of the project so far, as JSON: lists of files, their digests, files that were asked for.
+
+        What is made of nothing else is the same wherever the trace ``holds``.
+        """
+        return {
+            "listed": [[list(key), digest_of(paths)] for key, paths in self._listed.items()],
+            "files": self.digests(list(self._bytes)),
+            "asked": dict(self._asked),
+        }
+
+    def holds(self, trace: Mapping[str, Any]) -> bool:
+        """Whether all that a trace tells is so now too."""
+        return (
+            all(digest_of(self.under(key[0], key[1:])) == digest for key, digest in trace["listed"])
+            and all(self.digest(path) == digest for path, digest in trace["files"].items())
+            and all(self.exists(path) is there for path, there in trace["asked"].items())
+        )
 
     def said(self) -> tuple[NotChecked, ...]:
         """What could not be read, and why."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
+from interlock.catalog.sources import Sources
 from interlock.config import Environment, ProjectConfig, load_config
 from interlock.config.load import FILE_NAME
 from interlock.model.errors import UsageError
@@ -61,9 +62,9 @@ class Project:
             self._runtimes[name] = ensure(spec, default_cache_root(), self._say_runtime(name))
         return self._runtimes[name]
 
-    def read(self) -> ProjectReading:
-        """The catalog and findings of the work tree."""
-        return read_project(self.root, self.config, self.runtime, self.cache, self.on_progress)
+    def read(self, sources: Sources | None = None) -> ProjectReading:
+        """The catalog and findings of the work tree, or of what ``sources`` saw of it already."""
+        return read_project(sources or Sources(self.root), self.config, self.runtime, self.cache, self.on_progress)
 
     def _say_runtime(self, name: str) -> Callable[[str], None]:
         return lambda text: self.on_progress(Progress(f"runtime {name}", text))

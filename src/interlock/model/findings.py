@@ -1,7 +1,9 @@
 """Findings: what a rule has to say. Values, never printed or raised by a rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from interlock.model.canonical import digest_of
 from interlock.model.errors import Place
@@ -49,6 +51,23 @@ class Finding:
     def blocks(self) -> bool:
         """Whether it makes the answer no."""
         return self.severity is Severity.ERROR and self.new and not self.waived
+
+    def packed(self) -> list[Any]:
+        """All of it as JSON, for a cache; ``unpacked`` makes a finding of it again."""
+        place = self.place
+        return [
+            self.rule, self.severity.value, [place.path, place.line, place.end_line, place.column], self.summary,
+            self.remedy, self.resource, self.detail, list(self.affected), self.cause, self.caused_by, self.new,
+            self.waived,
+        ]  # fmt: skip
+
+    @classmethod
+    def unpacked(cls, packed: Sequence[Any]) -> "Finding":
+        """The finding that was ``packed``."""
+        rule, severity, place, summary, remedy, resource, detail, affected, *rest = packed
+        return cls(
+            rule, Severity(severity), Place(*place), summary, remedy, resource, detail, tuple(affected), *rest
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,19 @@
 """What the rules say of single files, computed once for each content and kept in the cache."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from importlib import metadata
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 from interlock.catalog.store import ReadingCache
-from interlock.model.canonical import digest_bytes, digest_of, plain
-from interlock.model.errors import Place
-from interlock.model.findings import Finding, Severity
+from interlock.model.canonical import digest_of, plain
+from interlock.model.findings import Finding
 from interlock.rules.files import LARGEST_BYTES, Layout, SourceFile
 from interlock.rules.masking import masked
 from interlock.rules.rule import Family, matches
 from interlock.rules.spread import spread
+from interlock.rules.version import version
 
 # With fewer files than that, another process takes longer to start than to be waited for.
 _MANY = 120
@@ -156,38 +152,10 @@ def _with_batches(
     return found
 
 
-# What rules leave to others: with another version of these a rule may say something else.
-_TOOLS = ("avro", "duckdb", "jinja2", "pglast", "proto-schema-parser", "pyyaml", "ruff", "sqlglot")
-
-
-@cache
-def version() -> str:
-    """A digest of the rules themselves and of their tools: nothing is taken from the cache that older ones said."""
-    told = hashlib.sha256(" ".join(map(metadata.version, _TOOLS)).encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        told.update(digest_bytes(path.read_bytes()).encode())
-    return told.hexdigest()[:16]
-
-
 def _to_json(examined: Examined) -> list[Any]:
-    return [[_plain_finding(one) for one in examined.findings], dict(examined.facts)]
-
-
-def _plain_finding(finding: Finding) -> list[Any]:
-    place = finding.place
-    return [
-        finding.rule, finding.severity.value, [place.path, place.line, place.end_line, place.column], finding.summary,
-        finding.remedy, finding.resource, finding.detail, list(finding.affected), finding.cause,
-    ]  # fmt: skip
+    return [[one.packed() for one in examined.findings], dict(examined.facts)]
 
 
 def _from_json(stored: Iterable[Any]) -> Examined:
     findings, facts = stored
-    return Examined(tuple(_finding(*one) for one in findings), facts)
-
-
-def _finding(rule: str, severity: str, place: list[Any], *rest: Any) -> Finding:
-    summary, remedy, resource, detail, affected, cause = rest
-    return Finding(
-        rule, Severity(severity), Place(*place), summary, remedy, resource, detail, tuple(affected), cause
-    )  # fmt: skip
+    return Examined(tuple(map(Finding.unpacked, findings)), facts)

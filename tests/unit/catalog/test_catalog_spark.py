@@ -4,6 +4,7 @@ from pathlib import Path
 
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
+from interlock.catalog.sources import Sources
 from interlock.config import ProjectConfig
 from interlock.model.resources import Edge
 from interlock.runtimes.environments import Runtime
@@ -33,7 +34,7 @@ def project(root: Path, **more: str) -> None:
 
 def read(root: Path) -> ProjectReading:
     runtime = Runtime("spark", Path("python3"), "0" * 64)
-    return read_project(root, ProjectConfig.model_validate(CONFIG), lambda _: runtime, root / ".cache")
+    return read_project(Sources(root), ProjectConfig.model_validate(CONFIG), lambda _: runtime, root / ".cache")
 
 
 def fingerprints(root: Path) -> dict[str, str]:

@@ -1,0 +1,92 @@
+"""What earlier checks of this very state said: where nothing changed there is nothing to ask the rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from interlock.catalog.git import Base
+from interlock.catalog.sources import Sources
+from interlock.catalog.store import ReadingCache
+from interlock.config import ProjectConfig
+from interlock.config.load import FILE_NAME
+from interlock.engine.project import Project
+from interlock.model.canonical import digest_of
+from interlock.model.errors import RuntimeBuildError
+from interlock.model.findings import Finding, NotChecked
+from interlock.rules.version import version
+
+_SPACE = "outcomes"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Findings before the baseline is laid over them, what was not checked, and how many resources there are."""
+
+    findings: tuple[Finding, ...]
+    not_checked: tuple[NotChecked, ...]
+    resources: int
+
+
+class Outcomes:
+    """Outcomes of one project in its cache: the newest of each kind of check.
+
+    An outcome counts again while the rules, the day (waivers end), the runtimes, the base, and all that was seen of
+    the files are the same (``Sources.trace``). Nothing else decides what rules and readers say.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        config: ProjectConfig,
+        base: Base | None,
+        sources: Sources,
+        paths: Sequence[str],
+        *,
+        static: bool,
+    ) -> None:
+        self._project, self._config, self._base = project, config, base
+        self._sources, self._paths, self._static = sources, paths, static
+        self._cache = ReadingCache(project.cache)
+        self._kind = f"{'static' if static else 'whole'} {'changes' if base else 'all'}"
+
+    def recall(self) -> Outcome | None:
+        """The outcome of the state that the files are in; None where it is not known."""
+        stored = self._cache.get(_SPACE, self._kind)
+        try:
+            if stored is None or stored["given"] != self._given() or not self._sources.holds(stored["trace"]):
+                return None
+        except RuntimeBuildError:
+            return None  # whoever reads now will say so
+        return Outcome(
+            tuple(map(Finding.unpacked, stored["findings"])),
+            tuple(NotChecked(*one) for one in stored["not_checked"]),
+            stored["resources"],
+        )
+
+    def keep(self, outcome: Outcome) -> None:
+        """Remember what this state's outcome is."""
+        stored: dict[str, Any] = {
+            "given": self._given(),
+            "trace": self._sources.trace(),
+            "findings": [one.packed() for one in outcome.findings],
+            "not_checked": [[one.what, one.why] for one in outcome.not_checked],
+            "resources": outcome.resources,
+        }
+        self._cache.save(_SPACE, {self._kind: stored})
+
+    def _given(self) -> str:
+        """Everything but the contents of files."""
+        config = self._config
+        sections = (config.airflow, config.dbt, config.spark)
+        runtimes = {section.runtime for section in sections if section is not None} if not self._static else ()
+        return digest_of(
+            [
+                version(),
+                datetime.now(UTC).date().isoformat(),
+                {name: self._project.runtime(name).lock_digest for name in runtimes},
+                [self._base.commit, self._base.head] if self._base else [],
+                self._sources.digest(FILE_NAME),
+                list(self._paths),
+            ]
+        )

@@ -1,0 +1,166 @@
+"""All rules over a work tree and over its base. Loading them takes a fifth of a second: only who asks them does."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Any
+
+from interlock.catalog.discover import discover
+from interlock.catalog.git import Base
+from interlock.catalog.reading import ProjectReading
+from interlock.catalog.sources import Sources
+from interlock.catalog.store import ReadingCache
+from interlock.config import ProjectConfig
+from interlock.engine.project import Project
+from interlock.model.canonical import digest_bytes
+from interlock.model.findings import Finding, NotChecked
+from interlock.model.progress import Progress
+from interlock.rules.examine import Examined, Examiner, wanted
+from interlock.rules.inspection import Inspection
+from interlock.rules.layout import layout_of, layout_of_found
+from interlock.rules.registry import FAMILIES, RULES
+from interlock.rules.rule import Needs
+from interlock.rules.run import find, inspection_of
+from interlock.rules.spread import spread
+from interlock.rules.version import version
+
+_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN})
+
+
+class RuleCheck:
+    """One look at the files of a project (``paths``), and of the base where there is one.
+
+    ``fresh``: something was looked at that the cache did not know. ``timings``: seconds by step. ``alone``: see
+    ``Examiner``.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        config: ProjectConfig | None,
+        base: Base | None,
+        sources: Sources,
+        paths: Sequence[str],
+        *,
+        alone: bool,
+    ) -> None:
+        self._project, self._config, self._base, self._alone = project, config, base, alone
+        self._sources, self._paths = sources, paths
+        self.timings: dict[str, float] = {}
+        self.fresh = False
+        self._cache = ReadingCache(project.cache)
+        self._layout = layout_of(config, paths) if config is not None else layout_of_found(discover(project.root))
+
+    def at_files(self) -> "Seen":
+        """Every file that a rule looks into was examined, now and at the base."""
+        begun = perf_counter()
+        meant = [path for path in self._paths if wanted(path, FAMILIES)]
+        examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1, self._alone)
+        lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
+        examined = examiner.examine(lazily, self._sources.digests(meant), self._say)
+        old_texts: dict[str, bytes] = {}
+        before: dict[str, Examined] = {}
+        if self._base is not None:
+            old_texts = self._base.contents(sorted(self._base.changed))
+            old = {path: text for path, text in old_texts.items() if wanted(path, FAMILIES)}
+            again = examiner.examine(old, {path: digest_bytes(text) for path, text in old.items()})
+            before = {path: one for path, one in examined.items() if path not in self._base.changed} | again
+        self.fresh = examiner.save()
+        self.timings["rules: files"] = perf_counter() - begun
+        return Seen(examined, before, old_texts)
+
+    def ask(self, seen: "Seen", reading: ProjectReading | None) -> tuple[Finding, ...]:
+        """Every finding, those that were there at the base no longer new."""
+        begun = perf_counter()
+        before = self._before(seen)
+        inspection = inspection_of(
+            self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
+            base=before, changed=self._base.changed if self._base else (), keep=self._keep,
+            passing=self._base.passing() if self._base else None,
+        )  # fmt: skip
+        found = find(inspection, seen.examined)
+        if before is not None and self._base is not None:
+            found = _told_by_base(found, find(before, seen.before), inspection, self._base.changed)
+        self.timings["rules: project"] = perf_counter() - begun
+        return found
+
+    def _before(self, seen: "Seen") -> Inspection | None:
+        if self._base is None:
+            return None
+        gone = [path for path in self._base.changed if path in seen.old_texts]
+        paths = {path for path in self._paths if path not in self._base.changed} | set(gone)
+
+        def read(path: str) -> bytes:
+            return seen.old_texts[path] if path in seen.old_texts else self._sources.read(path)
+
+        return inspection_of(self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep)
+
+    def _keep(
+        self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """See ``Inspection.kept``."""
+        return kept(self._cache, space, keys, compute)
+
+    def _say(self, done: int, total: int) -> None:
+        self._project.on_progress(Progress("rules", "reading source files", done, total))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What every file told, now and at the base, and the texts of the base that differ."""
+
+    examined: dict[str, Examined]
+    before: dict[str, Examined]
+    old_texts: dict[str, bytes]
+
+
+def kept(
+    cache: ReadingCache, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Values by path from the cache, and those that are not there from ``compute``, which are there from then on."""
+    space = f"kept-{space}-{version()}"
+    stored = cache.load(space)
+    wanted_keys = {path: f"{path} {key}" for path, key in keys.items()}
+    found = {path: stored[key] for path, key in wanted_keys.items() if key in stored}
+    missing = [path for path in keys if path not in found]
+    if missing:
+        made = spread(compute, missing, os.cpu_count() or 1)
+        found |= made
+        new = {wanted_keys[path]: value for path, value in made.items()}
+        stale = len(stored) > 2 * len(keys) + 64
+        cache.save(space, new, keep=list(wanted_keys.values()) if stale else None)
+    return found
+
+
+def _told_by_base(
+    found: Iterable[Finding], before: Iterable[Finding], inspection: Inspection, changed: frozenset[str]
+) -> tuple[Finding, ...]:
+    """What source text alone tells is old when the base had it too; the rest when nothing that it is about changed."""
+    known = Counter(one.key for one in before)
+    files = {r.key: (r.path, *r.files) for r in inspection.reading.catalog.resources} if inspection.reading else {}
+    told = []
+    for one in found:
+        rule = RULES.get(one.rule)
+        if rule is not None and rule.needs in _READ:
+            about = {one.place.path, *files.get(one.resource, ()), *one.affected}
+            old = changed.isdisjoint(about)
+        else:
+            old = known[one.key] > 0
+            known[one.key] -= old
+        told.append(replace(one, new=False) if old else one)
+    return tuple(told)
+
+
+def _reader(sources: Sources, path: str) -> Callable[[], bytes]:
+    return lambda: sources.read(path)
+
+
+def unread_rules() -> NotChecked:
+    """What a check says that used no runtime."""
+    count = sum(rule.needs in _READ for rule in RULES.values())
+    return NotChecked(
+        f"{count} rules that need parsed DAGs, dbt's manifest or the catalog",
+        "this was a static check: run 'interlock init', lock the runtimes, and check without --static",
+    )

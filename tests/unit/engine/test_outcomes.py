@@ -1,0 +1,194 @@
+"""A check of a state that was checked before asks no rule; whatever changes, it says what a check that knows nothing says."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from interlock.engine import outcomes
+from interlock.engine.checking import Checked, check_project
+from interlock.engine.project import Project
+from interlock.engine.rule_check import RuleCheck
+
+CONFIG = f"""\
+version: 1
+project: shop
+spark: {{runtime: spark, jobs: [jobs/*.py], include: [lib]}}
+runtimes:
+  spark: {{interpreter: {sys.executable}}}
+environments:
+  dev: {{spark: {{root: .interlock/dev}}}}
+"""
+JOB = "from helpers import days\n\nspark.read.parquet('a').write.parquet('b')\nprint(days)\n"
+BROKEN = "from helpers import days\n\nprint(dayss)\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INTERLOCK_CACHE", str(tmp_path / "cache"))
+    root = tmp_path / "shop"
+    for path, text in {
+        "interlock.yaml": CONFIG, "jobs/load.py": JOB, "lib/helpers.py": "days = 7\n", ".gitignore": "generated*\n",
+        "models/schema.yml": "version: 2\nmodels:\n  - name: a\n", "notes.txt": "nothing",
+    }.items():  # fmt: skip
+        write(root, path, text)
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "first")
+    return root
+
+
+def write(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments], cwd=root, check=True)
+
+
+def told(checked: Checked) -> tuple[object, ...]:
+    return checked.findings, checked.not_checked, checked.resources, checked.base, checked.outgrown, checked.passed
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows with each time that rules are asked."""
+    times: list[str] = []
+    ask = RuleCheck.ask
+
+    def counted(*arguments: object) -> object:
+        times.append("asked")
+        return ask(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(RuleCheck, "ask", counted)
+    return times
+
+
+def settle(root: Path, **how: bool) -> Checked:
+    """Checked until the readers' cache knows everything, and what was said is kept."""
+    check_project(Project(root), since="", **how)
+    return check_project(Project(root), since="", **how)
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_the_same_state_is_not_asked_about_again(root: Path, asked: list[str], static: bool) -> None:
+    write(root, "jobs/load.py", BROKEN)
+    before = settle(root, static=static)
+    asked.clear()
+    again = check_project(Project(root), since="", static=static)
+    assert not asked
+    assert told(again) == told(before)
+    assert not again.passed and "dayss" in again.findings[0].summary
+
+
+def test_what_was_said_without_a_base_is_not_said_with_one(root: Path) -> None:
+    write(root, "jobs/load.py", BROKEN)
+    git(root, "commit", "-qam", "broken")
+    write(root, "notes.txt", "other")
+    assert not any(one.new for one in settle(root).findings)
+    assert any(one.new for one in check_project(Project(root)).findings)
+    assert not any(one.new for one in check_project(Project(root), since="").findings)
+
+
+def test_a_build_gets_its_reading_although_the_outcome_is_known(root: Path, asked: list[str]) -> None:
+    check_project(Project(root))
+    check_project(Project(root))
+    asked.clear()
+    built = check_project(Project(root), must_read=True)
+    assert not asked and built.reading is not None and len(built.reading.catalog.resources) == 1
+
+
+def _broken_job(root: Path) -> None:
+    write(root, "jobs/load.py", BROKEN)
+
+
+def _new_job(root: Path) -> None:
+    write(root, "jobs/other.py", BROKEN)
+
+
+def _ignored_job(root: Path) -> None:
+    write(root, "jobs/generated.py", "def (:\n")
+
+
+def _helper(root: Path) -> None:
+    write(root, "lib/helpers.py", "weeks = 1\n")
+
+
+def _helper_gone(root: Path) -> None:
+    (root / "lib/helpers.py").unlink()
+
+
+def _secret(root: Path) -> None:
+    write(root, "settings.py", "token = '" + "_".join(("ghp", "R7qLx2VbN8mZt4WcYp6KdJf3Hs9GaE1TuQ5o")) + "'\n")
+
+
+def _committed_and_taken_out(root: Path) -> None:
+    git(root, "checkout", "-q", "-b", "feature")
+    _secret(root)
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "settings")
+    git(root, "rm", "-q", "settings.py")
+    git(root, "commit", "-qm", "no settings")
+
+
+def _declared(root: Path) -> None:
+    write(root, "interlock.yaml", CONFIG.replace("jobs/*.py", "job/*.py"))
+
+
+def _baseline(root: Path) -> None:
+    write(root, "interlock-baseline.json", '{"version": 1, "findings": [{"key": "0123456789abcdef"}]}')
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_broken_job, _new_job, _ignored_job, _helper, _helper_gone, _secret, _committed_and_taken_out, _declared, _baseline],
+)  # fmt: skip
+def test_after_a_change_it_is_what_one_says_that_knows_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    before = settle(root)
+    change(root)
+    after = settle(root)
+    assert told(after) != told(before)
+    monkeypatch.setenv("INTERLOCK_CACHE", str(tmp_path / "empty"))
+    assert told(after) == told(check_project(Project(root), since=""))
+
+
+def test_a_waiver_ends_although_no_file_changed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = datetime.now(UTC).date()
+    waiver = f'  # interlock: ignore[ILK-PY001] reason="legacy" until={ends}'
+    write(root, "jobs/load.py", BROKEN.replace("(dayss)", f"(dayss){waiver}"))
+    rules = {one.rule for one in settle(root, static=True).findings}
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> "Later":
+            return super().now(UTC) + timedelta(days=2)
+
+    monkeypatch.setattr(outcomes, "datetime", Later)
+    monkeypatch.setattr("interlock.rules.run.datetime", Later)
+    assert {one.rule for one in check_project(Project(root), since="", static=True).findings} != rules
+
+
+def test_a_file_that_cannot_be_read_is_said_again(root: Path) -> None:
+    if os.getuid() == 0:
+        (root / "jobs/load.py").unlink()
+        (root / "jobs/load.py").symlink_to("/proc/self/mem")
+    else:
+        (root / "jobs/load.py").chmod(0)
+    before = settle(root)
+    assert before.not_checked
+    assert check_project(Project(root), since="").not_checked == before.not_checked
+
+
+def test_a_cache_that_is_broken_costs_time_and_nothing_else(root: Path, asked: list[str]) -> None:
+    before = settle(root)
+    Project(root).cache.joinpath("catalog-1.db").write_bytes(b"no database")
+    asked.clear()
+    assert told(check_project(Project(root), since="")) == told(before)
+    assert asked
