@@ -68,6 +68,8 @@ class Forest:
 
     def run(self, foreign, jobs):
         """All jobs are done when this returns. ``foreign``: modules of the runtime that many files import."""
+        # Small enough that all processes have work to the end.
+        self.size = max(1, min(self.group_size, -(-len(jobs) // (2 * self.jobs))))
         self._spawn(Process(None, "template", modules=foreign, own=False, files=jobs))
         try:
             while self.busy or self.tasks:
@@ -328,7 +330,7 @@ class Forest:
         # A file that loads more of the project than its template did would end a shared process anyway.
         alone = [job for job in plain if job.modules]
         shared = [job for job in plain if not job.modules]
-        size = max(1, min(self.group_size, -(-len(shared) // (2 * self.jobs))))
+        size = self.size
         made += [Process(parent, "leaf", files=shared[at : at + size]) for at in range(0, len(shared), size)]
         return made + [Process(parent, "leaf", files=[job]) for job in alone]
 
