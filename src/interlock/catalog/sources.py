@@ -107,9 +107,16 @@ class Sources:
         """
         return {
             "listed": [[list(key), digest_of(paths)] for key, paths in self._listed.items()],
-            "files": self.digests(list(self._bytes)),
+            "files": self._digests | self.digests(list(self._bytes)),
             "asked": dict(self._asked),
         }
+
+    def also(self, other: "Sources") -> None:
+        """What somebody else saw of the same files counts as seen here, where it was not seen here first."""
+        self._listed = other._listed | self._listed
+        self._digests = other._digests | other.digests(list(other._bytes)) | self._digests
+        self._asked = other._asked | self._asked
+        self.not_checked = other.not_checked | self.not_checked
 
     def holds(self, trace: Mapping[str, Any]) -> bool:
         """Whether all that a trace tells is so now too."""

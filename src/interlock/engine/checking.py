@@ -1,10 +1,9 @@
 """Check a work tree: what the readers and the rules say of it, less what the base and the baseline had already."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from interlock.catalog.git import Base, base_of, listed
 from interlock.catalog.reading import ProjectReading
@@ -16,6 +15,10 @@ from interlock.model.errors import RuntimeBuildError
 from interlock.model.findings import Finding, NotChecked
 from interlock.model.progress import Progress
 from interlock.rules.baseline import read_baseline
+from interlock.rules.spread import ahead
+
+if TYPE_CHECKING:
+    from interlock.engine.rule_check import RuleCheck, Seen
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,16 @@ def check_project(
     )
 
 
+@dataclass(frozen=True)
+class _AtFiles:
+    """What the rules about source text found out, and what was seen for it; ``fresh``: the cache did not know it."""
+
+    seen: "Seen"
+    sources: Sources
+    fresh: bool
+    timings: dict[str, float]
+
+
 class _Look:
     """One look at a project, by its readers and by the rules side by side.
 
@@ -109,31 +122,48 @@ class _Look:
 
     def outcome(self) -> Outcome:
         """What the readers and the rules say."""
-        from interlock.engine.rule_check import RuleCheck, unread_rules
-
-        project = self._project
-        config = None if project.unconfigured else project.config
-        rules = RuleCheck(project, config, self._base, self._sources, self.paths, alone=self._static)
         not_checked: list[NotChecked] = []
-        # Most of the readers' time is waiting for a worker: the rules over source text use it.
-        with ThreadPoolExecutor(1, thread_name_prefix="rules") if not self._static else nullcontext() as pool:
-            seen = pool.submit(rules.at_files) if pool else None
-            if self._static:
-                not_checked.append(unread_rules())
-            elif self.reading is None:
-                not_checked += self._read()
-            examined = seen.result() if seen else rules.at_files()
-        findings = rules.ask(examined, self.reading)
-        self.timings |= rules.timings
+        if self._static:
+            from interlock.engine.rule_check import unread_rules
+
+            not_checked.append(unread_rules())
+            look = self._at_files()
+        else:
+            # Most of the readers' time is waiting for a worker; the process is forked before they have threads.
+            with ahead(self._at_files) as at_files:
+                if self.reading is None:
+                    self._project.on_progress(Progress("rules", "looking at source files"))
+                    not_checked += self._read()
+                look = at_files()
+            self._sources.also(look.sources)
+        rules = self._rules()
+        findings = rules.ask(look.seen, self.reading)
+        self.timings |= look.timings | rules.timings
         parsed = self.reading is not None and any(self.reading.parsed.values())
+        self.learned = look.fresh or parsed
         self.settled = not parsed and not self.fell_back
-        self.learned = rules.fresh or parsed
         if self.reading is not None:
             not_checked += self.reading.not_checked
         return Outcome(
             findings,
             tuple(dict.fromkeys((*not_checked, *self._sources.said()))),
             len(self.reading.catalog.resources) if self.reading else 0,
+        )
+
+    def _rules(self) -> "RuleCheck":
+        from interlock.engine.rule_check import RuleCheck
+
+        config = None if self._project.unconfigured else self._project.config
+        return RuleCheck(self._project, config, self._base, self._sources, self.paths)
+
+    def _at_files(self) -> "_AtFiles":
+        rules = self._rules()
+        seen = rules.at_files()
+        if not self._static:
+            # What rules across files make of the texts is in the cache when they are asked again, with the readings.
+            rules.ask(seen, None)
+        return _AtFiles(
+            seen, self._sources, rules.fresh, {name: t for name, t in rules.timings.items() if "files" in name}
         )
 
     def _read(self) -> tuple[NotChecked, ...]:

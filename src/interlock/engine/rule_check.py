@@ -16,7 +16,6 @@ from interlock.config import ProjectConfig
 from interlock.engine.project import Project
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding, NotChecked
-from interlock.model.progress import Progress
 from interlock.rules.examine import Examined, Examiner, wanted
 from interlock.rules.inspection import Inspection
 from interlock.rules.layout import layout_of, layout_of_found
@@ -32,8 +31,7 @@ _READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN})
 class RuleCheck:
     """One look at the files of a project (``paths``), and of the base where there is one.
 
-    ``fresh``: something was looked at that the cache did not know. ``timings``: seconds by step. ``alone``: see
-    ``Examiner``.
+    ``fresh``: something was looked at that the cache did not know. ``timings``: seconds by step.
     """
 
     def __init__(
@@ -43,10 +41,8 @@ class RuleCheck:
         base: Base | None,
         sources: Sources,
         paths: Sequence[str],
-        *,
-        alone: bool,
     ) -> None:
-        self._project, self._config, self._base, self._alone = project, config, base, alone
+        self._config, self._base = config, base
         self._sources, self._paths = sources, paths
         self.timings: dict[str, float] = {}
         self.fresh = False
@@ -57,9 +53,9 @@ class RuleCheck:
         """Every file that a rule looks into was examined, now and at the base."""
         begun = perf_counter()
         meant = [path for path in self._paths if wanted(path, FAMILIES)]
-        examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1, self._alone)
+        examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1)
         lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
-        examined = examiner.examine(lazily, self._sources.digests(meant), self._say)
+        examined = examiner.examine(lazily, self._sources.digests(meant))
         old_texts: dict[str, bytes] = {}
         before: dict[str, Examined] = {}
         if self._base is not None:
@@ -102,9 +98,6 @@ class RuleCheck:
     ) -> dict[str, Any]:
         """See ``Inspection.kept``."""
         return kept(self._cache, space, keys, compute)
-
-    def _say(self, done: int, total: int) -> None:
-        self._project.on_progress(Progress("rules", "reading source files", done, total))
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """What the rules say of single files, computed once for each content and kept in the cache."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 from interlock.catalog.store import ReadingCache
@@ -14,10 +12,6 @@ from interlock.rules.masking import masked
 from interlock.rules.rule import Family, matches
 from interlock.rules.spread import spread
 from interlock.rules.version import version
-
-# With fewer files than that, another process takes longer to start than to be waited for.
-_MANY = 120
-_OnDone = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -56,15 +50,9 @@ def examine(file: SourceFile, families: Sequence[Family]) -> Examined:
 
 
 class Examiner:
-    """Examines files, with what earlier examinations found. ``jobs`` processes are used where there is much to do.
+    """Examines files, with what earlier examinations found. ``jobs`` processes are used where there is much to do."""
 
-    ``alone``: this process has no threads that work, so that it may be forked, which is sooner done than starting one.
-    """
-
-    def __init__(
-        self, families: Sequence[Family], layout: Layout, cache: ReadingCache | None, jobs: int = 1, alone: bool = False
-    ) -> None:
-        self._alone = alone
+    def __init__(self, families: Sequence[Family], layout: Layout, cache: ReadingCache | None, jobs: int = 1) -> None:
         self._families = families
         self._layout = layout
         self._cache = cache
@@ -75,7 +63,7 @@ class Examiner:
         self._used: set[str] = set()
 
     def examine(
-        self, files: Mapping[str, bytes | Callable[[], bytes]], digests: Mapping[str, str], done: _OnDone | None = None
+        self, files: Mapping[str, bytes | Callable[[], bytes]], digests: Mapping[str, str]
     ) -> dict[str, Examined]:
         """Every file that a rule looks into, by path. ``files`` gives the bytes, or how to get them when needed."""
         found: dict[str, Examined] = {}
@@ -90,36 +78,19 @@ class Examiner:
                 found[path] = _from_json(stored)
             else:
                 unknown.append(SourceFile(path, source if isinstance(source, bytes) else source(), self._layout))
-        fresh = self._examined(unknown, done or (lambda finished, total: None))
+        fresh = self._examined(unknown)
         for file in unknown:
             one = fresh[file.path]
             self._new[f"{file.path} {digests[file.path]}"] = _to_json(one)
             found[file.path] = one
         return found
 
-    def _examined(self, files: Sequence[SourceFile], done: _OnDone) -> dict[str, Examined]:
-        if not files:
-            return {}
-        found: dict[str, Examined] = {}
-        if self._alone:
-            by_path = {file.path: file for file in files}
-            found = spread(
-                lambda paths: {path: examine(by_path[path], self._families) for path in paths},
-                list(by_path),
-                self._jobs,
-            )
-        elif self._jobs > 1 and len(files) >= _MANY:
-            # Not forked: this process has threads, and a lock that one of them holds would be held for ever.
-            with ProcessPoolExecutor(self._jobs, get_context("spawn")) as pool:
-                chunks = [files[start::_CHUNKS] for start in range(_CHUNKS)]
-                for one in pool.map(_examine_chunk, [c for c in chunks if c]):
-                    found |= one
-                    done(len(found), len(files))
-        else:
-            for number, file in enumerate(files, 1):
-                found[file.path] = examine(file, self._families)
-                done(number, len(files))
-        return _with_batches(files, found, self._families)
+    def _examined(self, files: Sequence[SourceFile]) -> dict[str, Examined]:
+        by_path = {file.path: file for file in files}
+        found: dict[str, Examined] = spread(
+            lambda paths: {path: examine(by_path[path], self._families) for path in paths}, list(by_path), self._jobs
+        )
+        return _with_batches(files, found, self._families) if files else {}
 
     def save(self) -> bool:
         """What was found out stays; of what no file has any more, as much as is in use. Whether there was anything."""
@@ -127,15 +98,6 @@ class Examiner:
             stale = len(self._stored) > 2 * len(self._used) + 64
             self._cache.save(self._space, self._new, keep=self._used if stale else None)
         return bool(self._new)
-
-
-_CHUNKS = 16
-
-
-def _examine_chunk(files: Sequence[SourceFile]) -> dict[str, Examined]:
-    from interlock.rules.registry import FAMILIES
-
-    return {file.path: examine(file, FAMILIES) for file in files}
 
 
 def _with_batches(

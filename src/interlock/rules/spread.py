@@ -1,15 +1,17 @@
-"""Work on many files on all processors, by processes forked from this one: what they need they have already.
+"""Work in processes forked from this one: what they need they have already.
 
-Only where forking is sound and worth it: on Linux, and for more files than one processor does while another process
-comes to life. The work must be pure: what a fork changes ends with it.
+Only where forking is sound (on Linux) and worth it. The work must be pure: what a fork changes in memory ends with it.
 """
 
 import os
 import pickle
+import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Work = Callable[[Sequence[str]], Mapping[str, Any]]
 
 _FEW = 40
@@ -18,13 +20,14 @@ _FEW = 40
 def spread(work: Work, paths: Sequence[str], jobs: int) -> dict[str, Any]:
     """What ``work`` makes of the paths, in up to ``jobs`` processes at once. Raises what it raises.
 
-    A process that dies (of memory, of a signal) leaves its share to this one.
+    A process that dies (of memory, of a signal) leaves its share to this one. So few paths that one processor does
+    them while another process comes to life stay here.
     """
     if jobs < 2 or len(paths) < _FEW or sys.platform != "linux":
         return dict(work(paths))
     # Neighbours are alike, in size too: each process gets every n-th.
     shares = [paths[start::jobs] for start in range(jobs)]
-    forks = [_fork(work, share) for share in shares[1:]]
+    forks = [_fork(lambda share=share: dict(work(share))) for share in shares[1:]]  # type: ignore[misc]
     try:
         found = dict(work(shares[0]))
     finally:
@@ -36,7 +39,36 @@ def spread(work: Work, paths: Sequence[str], jobs: int) -> dict[str, Any]:
     return found
 
 
-def _fork(work: Work, share: Sequence[str]) -> tuple[int, int]:
+@contextmanager
+def ahead(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
+    """Begin ``work`` in a process of its own; calling what the block gets waits for the result, and raises what it
+    raises.
+
+    A process that dies leaves the work to this one. Where the block is left without asking, the process is ended.
+    """
+    if sys.platform != "linux":
+        yield work
+        return
+    reader, pid = _fork(work)
+    heard: list[Any] = []
+
+    def result() -> T:
+        if not heard:
+            heard.append(_heard(reader, pid))
+        if isinstance(heard[0], Exception):
+            raise heard[0]
+        found: T = heard[0] if heard[0] is not None else work()
+        return found
+
+    try:
+        yield result
+    finally:
+        if not heard:
+            os.kill(pid, signal.SIGKILL)
+            _heard(reader, pid)
+
+
+def _fork(work: Callable[[], Any]) -> tuple[int, int]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid:
@@ -45,8 +77,7 @@ def _fork(work: Work, share: Sequence[str]) -> tuple[int, int]:
     try:
         os.close(reader)
         try:
-            answer: Any = dict(work(share))
-            told = pickle.dumps(answer)
+            told = pickle.dumps(work())
         except Exception as error:
             told = pickle.dumps(error)
         with os.fdopen(writer, "wb") as stream:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from interlock.rules.spread import spread
+from interlock.rules.spread import ahead, spread
 
 PATHS = [f"models/m_{number}.sql" for number in range(200)]
 HERE = os.getpid()
@@ -61,3 +61,36 @@ def test_forks_are_buried_when_the_work_here_fails() -> None:
 def test_large_answers_do_not_block() -> None:
     found = spread(lambda paths: dict.fromkeys(paths, "x" * 100_000), PATHS, 2)
     assert len(found) == 200 and all(len(value) == 100_000 for value in found.values())
+
+
+def test_work_ahead_is_done_elsewhere_and_waited_for() -> None:
+    with ahead(lambda: (os.getpid(), "done")) as result:
+        assert result() == result()
+        assert result()[0] != HERE and result()[1] == "done"
+
+
+def test_work_ahead_that_fails_fails_where_it_is_asked_for() -> None:
+    def fails() -> None:
+        raise ValueError("ahead")
+
+    with ahead(fails) as result:
+        pass
+    with ahead(fails) as result, pytest.raises(ValueError, match="ahead"):
+        result()
+
+
+def test_work_ahead_whose_process_is_killed_is_done_here() -> None:
+    def dies() -> int:
+        if os.getpid() != HERE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return os.getpid()
+
+    with ahead(dies) as result:
+        assert result() == HERE
+
+
+def test_work_ahead_that_nobody_asks_for_is_ended() -> None:
+    with pytest.raises(KeyError), ahead(lambda: signal.pause()):
+        raise KeyError("the readers failed")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
