@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,16 @@ class Sources:
             "asked": dict(self._asked),
         }
 
+    def account(self) -> "Sources":
+        """The same without the contents, to be sent to whoever asks ``also``."""
+        told = copy(self)
+        told._digests, told._bytes = self._digests | self.digests(list(self._bytes)), {}
+        return told
+
     def also(self, other: "Sources") -> None:
-        """What somebody else saw of the same files counts as seen here, where it was not seen here first."""
+        """What another one saw of the same files counts as seen here, where it was not seen here first."""
         self._listed = other._listed | self._listed
-        self._digests = other._digests | other.digests(list(other._bytes)) | self._digests
+        self._digests = other._digests | self._digests
         self._asked = other._asked | self._asked
         self.not_checked = other.not_checked | self.not_checked
 

@@ -1,5 +1,7 @@
 """Check a work tree: what the readers and the rules say of it, less what the base and the baseline had already."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +21,10 @@ from interlock.rules.spread import ahead
 
 if TYPE_CHECKING:
     from interlock.engine.rule_check import RuleCheck, Seen
+
+
+# So many errors are said while the readers still work.
+_FIRST = 3
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class _AtFiles:
     """What the rules about source text found out, and what was seen for it; ``fresh``: the cache did not know it."""
 
     seen: "Seen"
+    findings: tuple[Finding, ...]
     sources: Sources
     fresh: bool
     timings: dict[str, float]
@@ -130,11 +137,11 @@ class _Look:
             look = self._at_files()
         else:
             # Most of the readers' time is waiting for a worker; the process is forked before they have threads.
-            with ahead(self._at_files) as at_files:
+            with ThreadPoolExecutor(1, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
+                announced = pool.submit(self._announce, at_files)
                 if self.reading is None:
-                    self._project.on_progress(Progress("rules", "looking at source files"))
                     not_checked += self._read()
-                look = at_files()
+                look = announced.result()
             self._sources.also(look.sources)
         rules = self._rules()
         findings = rules.ask(look.seen, self.reading)
@@ -159,12 +166,20 @@ class _Look:
     def _at_files(self) -> "_AtFiles":
         rules = self._rules()
         seen = rules.at_files()
-        if not self._static:
-            # What rules across files make of the texts is in the cache when they are asked again, with the readings.
-            rules.ask(seen, None)
-        return _AtFiles(
-            seen, self._sources, rules.fresh, {name: t for name, t in rules.timings.items() if "files" in name}
-        )
+        # What rules across files make of the texts is in the cache when they are asked again, with the readings.
+        findings = rules.ask(seen, None) if not self._static else ()
+        return _AtFiles(seen, findings, self._sources.account(), rules.fresh, rules.timings)
+
+    def _announce(self, at_files: Callable[[], "_AtFiles"]) -> "_AtFiles":
+        """Wait for what source text alone tells, and say the first of it: the readers take longer."""
+        look = at_files()
+        findings, _ = read_baseline(self._project.root).over(look.findings)
+        blocking = [one for one in findings if one.blocks]
+        for one in blocking[:_FIRST]:
+            self._project.on_progress(Progress("finding", f"{one.place}: {one.summary}"))
+        if len(blocking) > _FIRST:
+            self._project.on_progress(Progress("finding", f"and {len(blocking) - _FIRST} more so far"))
+        return look
 
     def _read(self) -> tuple[NotChecked, ...]:
         try:

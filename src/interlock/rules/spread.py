@@ -8,7 +8,9 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -42,30 +44,38 @@ def spread(work: Work, paths: Sequence[str], jobs: int) -> dict[str, Any]:
 @contextmanager
 def ahead(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
     """Begin ``work`` in a process of its own; calling what the block gets waits for the result, and raises what it
-    raises.
+    raises. It may be called in another thread.
 
-    A process that dies leaves the work to this one. Where the block is left without asking, the process is ended.
+    A process that dies leaves the work to this one. Where the block is left while it works, the process is ended, and
+    whoever still waits gets ``CancelledError``.
     """
     if sys.platform != "linux":
         yield work
         return
     reader, pid = _fork(work)
     heard: list[Any] = []
+    hearing, left = Lock(), Event()
 
     def result() -> T:
-        if not heard:
-            heard.append(_heard(reader, pid))
+        with hearing:
+            if not heard:
+                heard.append(_heard(reader, pid))
         if isinstance(heard[0], Exception):
             raise heard[0]
+        if heard[0] is None and left.is_set():
+            raise CancelledError
         found: T = heard[0] if heard[0] is not None else work()
         return found
 
     try:
         yield result
     finally:
+        left.set()
         if not heard:
             os.kill(pid, signal.SIGKILL)
-            _heard(reader, pid)
+        with hearing:
+            if not heard:
+                heard.append(_heard(reader, pid))
 
 
 def _fork(work: Callable[[], Any]) -> tuple[int, int]:
@@ -76,6 +86,8 @@ def _fork(work: Callable[[], Any]) -> tuple[int, int]:
         return reader, pid
     try:
         os.close(reader)
+        # Whoever waits for this process decides when it ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             told = pickle.dumps(work())
         except Exception as error:

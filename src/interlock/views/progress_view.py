@@ -61,6 +61,10 @@ class ProgressView:
         elif moved.task == "note":
             if self._steps:
                 self._console.print(f"[dim]{literal(moved.message)}[/]")
+        elif moved.task == "finding":
+            # Only for people who wait: the report says it again, with what to do.
+            if not self._quiet:
+                self._console.print(f"[red]✗[/] {literal(moved.message)}")
         else:
             self._task(moved)
 

@@ -6,13 +6,17 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from interlock.catalog.reading import ProjectReading
+from interlock.catalog.sources import Sources
 from interlock.engine import outcomes
 from interlock.engine.checking import Checked, check_project
 from interlock.engine.project import Project
 from interlock.engine.rule_check import RuleCheck
+from interlock.model.progress import Progress
 
 CONFIG = f"""\
 version: 1
@@ -192,3 +196,25 @@ def test_a_cache_that_is_broken_costs_time_and_nothing_else(root: Path, asked: l
     asked.clear()
     assert told(check_project(Project(root), since="")) == told(before)
     assert asked
+
+
+def test_the_first_errors_are_said_while_the_readers_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(root, "jobs/load.py", BROKEN)
+    write(root, "interlock-baseline.json", '{"version": 1, "findings": []}')
+    heard = Event()
+    said: list[str] = []
+
+    def say(moved: Progress) -> None:
+        if moved.task == "finding":
+            said.append(moved.message)
+            heard.set()
+
+    read = Project.read
+
+    def read_late(project: Project, sources: Sources | None = None) -> ProjectReading:
+        assert heard.wait(60), "nothing was said before the readers were done"
+        return read(project, sources)
+
+    monkeypatch.setattr(Project, "read", read_late)
+    check_project(Project(root, say))
+    assert len(said) == 1 and said[0].startswith("jobs/load.py:3: ") and "dayss" in said[0]

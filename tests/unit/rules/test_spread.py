@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 import pytest
 
@@ -92,5 +93,16 @@ def test_work_ahead_whose_process_is_killed_is_done_here() -> None:
 def test_work_ahead_that_nobody_asks_for_is_ended() -> None:
     with pytest.raises(KeyError), ahead(lambda: signal.pause()):
         raise KeyError("the readers failed")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_whoever_waits_for_work_ahead_in_a_thread_is_told_when_the_block_is_left() -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(KeyError), ahead(lambda: signal.pause()) as result:
+            waits = pool.submit(result)
+            raise KeyError("the readers failed")
+        with pytest.raises(CancelledError):
+            waits.result(10)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -109,8 +109,10 @@ def test_terminal_sees_tasks_come_and_go_and_names_do_no_harm(monkeypatch):
             view.say(step("started"))
             view._bar.refresh()
             view.say(step("finished", seconds=0.5))
+            view.say(Progress("finding", "dags/a.py:3: [b] is not defined"))
     drawn = _drawn(leader)
     os.close(leader)
+    assert "✗ dags/a.py:3: [b] is not defined" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
     assert "read [bold]: parsing ␛]0;owned␇[/]" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", drawn)
     assert "\x1b]0;" not in drawn
     assert "dbt.switch" in drawn
@@ -133,3 +135,7 @@ def test_terminal_keeps_the_result_that_is_printed_while_progress_is_shown(monke
     os.close(leader)
     after = drawn.partition("prod was turned round")[2]
     assert "prod was turned round" in drawn and not re.search(r"\x1b\[\d*[AKJ]", after), repr(after)
+
+
+def test_first_findings_are_for_terminals_alone(capsys):
+    assert said(capsys, Progress("finding", "dags/a.py:3: broken")) == ""
