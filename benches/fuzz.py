@@ -133,7 +133,7 @@ def run_atheris(runs: int) -> None:
         if wrong:
             raise AssertionError(f"{path}: {wrong}")
 
-    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=8192"], one)
+    atheris.Setup([sys.argv[0], f"-runs={runs}", "-max_len=4096", "-len_control=0"], one)
     atheris.Fuzz()
 
 

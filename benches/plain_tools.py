@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from uv import find_uv_bin
@@ -76,6 +77,19 @@ def time_dbt_parse(project: Path, python: Path, work: Path) -> float:
     ]  # fmt: skip
     env = {"ILK_WAREHOUSE_PATH": str(work / "parse.duckdb"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     return _run(command, work, env)
+
+
+def time_floor(project: Path, *, airflow: Path, dbt: Path) -> float:
+    """Seconds until DagBag and a cold `dbt parse` are both done, started at once: what reading must cost."""
+    with tempfile.TemporaryDirectory(prefix="ilk-floor-") as scratch, ThreadPoolExecutor(2) as pool:
+        folders = [Path(scratch) / "airflow", Path(scratch) / "dbt"]
+        for folder in folders:
+            folder.mkdir()
+        times = [
+            pool.submit(time_dagbag, project, airflow, folders[0]),
+            pool.submit(time_dbt_parse, project, dbt, folders[1]),
+        ]
+        return max(one.result() for one in times)
 
 
 def time_sqlfluff(project: Path, python: Path, work: Path) -> float:
