@@ -7,6 +7,9 @@ taken up through a queue that only the holder of the environment's lease listens
 """
 
 import itertools
+import sqlite3
+import sys
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +33,21 @@ def system_database(ledger_url: str, root: Path) -> str:
     return ledger_url
 
 
+def _teach_old_sqlite() -> None:
+    """DBOS asks ``unixepoch('subsec')`` from Python 3.12 on; SQLite answers that from 3.42 on, and with NULL before."""
+    if sys.version_info < (3, 12) or sqlite3.sqlite_version_info >= (3, 42):
+        return
+    from sqlalchemy import Engine, event
+
+    if not event.contains(Engine, "connect", _add_unixepoch):
+        event.listen(Engine, "connect", _add_unixepoch)
+
+
+def _add_unixepoch(connection: Any, record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("unixepoch", 1, lambda modifier: round(time.time(), 3))
+
+
 class Durable:
     """A launched durable engine: a context manager. ``body(deployment, durably)`` is the walk that it carries out.
 
@@ -45,6 +63,8 @@ class Durable:
 
     def __enter__(self) -> Self:
         from dbos import DBOS
+
+        _teach_old_sqlite()
 
         @DBOS.workflow(name="deployment")
         def deployment(deployment: str) -> str:
