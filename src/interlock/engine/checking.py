@@ -17,6 +17,7 @@ from interlock.catalog.shared_cache import shared_cache
 from interlock.catalog.sources import SKIPPED_FOLDERS, Sources
 from interlock.catalog.store import ReadingCache
 from interlock.config import ProjectConfig
+from interlock.engine.index import PackageIndex
 from interlock.engine.project import Project
 from interlock.model.canonical import digest_bytes
 from interlock.model.errors import RuntimeBuildError
@@ -31,8 +32,9 @@ from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Needs
 from interlock.rules.run import find, inspection_of
 from interlock.rules.spread import spread
+from interlock.runtimes.resolving import Answer
 
-_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN})
+_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.INDEX})
 
 
 @dataclass(frozen=True)
@@ -79,20 +81,31 @@ def check_project(
         shared.fetch(say)
     static = static or config is None
     look = _Look(project, config, base, alone=static)
+    index = PackageIndex(project, config, look.sources, look.cache) if config is not None and not static else None
     # Most of the readers' time is waiting for a worker: the rules over source text use it.
-    with ThreadPoolExecutor(1, thread_name_prefix="rules") if not static else nullcontext() as pool:
+    with ThreadPoolExecutor(2, thread_name_prefix="rules") if not static else nullcontext() as pool:
+        asked = pool.submit(index.answers) if pool and index else None
         sources = pool.submit(look.at_files) if pool else None
         reading, skipped = _read(project, must_read) if not static else (None, ())
         examined = sources.result() if sources else look.at_files()
-    found = look.ask(examined, reading)
+        answers = asked.result() if asked else {}
+    found = look.ask(examined, reading, answers)
     if shared is not None and (look.fresh or (reading is not None and any(reading.parsed.values()))):
         shared.publish(say)
     findings, outgrown = read_baseline(project.root).over(found)
     timings = {**(reading.timings if reading else {}), **look.timings, "total": perf_counter() - begun}
+    if index is not None:
+        timings["package index"] = index.seconds
     static_too = (_unread(static),) if static else ()
     return Checked(
         tuple(findings),
-        (*(reading.not_checked if reading else ()), *skipped, *static_too, *look.not_checked),
+        (
+            *(reading.not_checked if reading else ()),
+            *skipped,
+            *static_too,
+            *look.not_checked,
+            *(index.not_checked if index else ()),
+        ),
         timings,
         len(reading.catalog.resources) if reading else 0,
         base.commit if base else "",
@@ -105,7 +118,7 @@ def check_project(
 def _unread(static: bool) -> NotChecked:
     count = sum(rule.needs in _READ for rule in RULES.values())
     return NotChecked(
-        f"{count} rules that need parsed DAGs, dbt's manifest or the catalog",
+        f"{count} rules that need parsed DAGs, dbt's manifest, the catalog or a package index",
         "this was a static check: run 'interlock init', lock the runtimes, and check without --static",
     )
 
@@ -129,23 +142,23 @@ class _Look:
         self.timings: dict[str, float] = {}
         self.not_checked: tuple[NotChecked, ...] = ()
         self.fresh = False
-        self._cache = ReadingCache(project.cache)
-        self._sources = Sources(project.root)
+        self.cache = ReadingCache(project.cache)
+        self.sources = Sources(project.root)
         self._paths: list[str] = []
         self._layout = Layout()
 
     def at_files(self) -> "_Seen":
         """Every file that a rule looks into was examined, now and at the base."""
         begun = perf_counter()
-        self._paths = _files(self._project.root, self._sources)
+        self._paths = _files(self._project.root, self.sources)
         if self._config is not None:
             self._layout = layout_of(self._config, self._paths)
         else:
             self._layout = layout_of_found(discover(self._project.root))
         meant = [path for path in self._paths if wanted(path, FAMILIES)]
-        examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1, self._alone)
-        lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
-        examined = examiner.examine(lazily, self._sources.digests(meant), self._say)
+        examiner = Examiner(FAMILIES, self._layout, self.cache, os.cpu_count() or 1, self._alone)
+        lazily: dict[str, Callable[[], bytes]] = {path: _reader(self.sources, path) for path in meant}
+        examined = examiner.examine(lazily, self.sources.digests(meant), self._say)
         old_texts: dict[str, bytes] = {}
         before: dict[str, Examined] = {}
         if self._base is not None:
@@ -157,20 +170,20 @@ class _Look:
         self.timings["rules: files"] = perf_counter() - begun
         return _Seen(examined, before, old_texts)
 
-    def ask(self, seen: "_Seen", reading: ProjectReading | None) -> tuple[Finding, ...]:
+    def ask(self, seen: "_Seen", reading: ProjectReading | None, index: Mapping[str, Answer]) -> tuple[Finding, ...]:
         """Every finding, those that were there at the base no longer new."""
         begun = perf_counter()
         before = self._before(seen)
         inspection = inspection_of(
-            self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
+            self._layout, self._paths, self.sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
-            passing=self._base.passing() if self._base else None,
+            passing=self._base.passing() if self._base else None, index=index,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
             found = _told_by_base(found, find(before, seen.before), inspection, self._base.changed)
         self.timings["rules: project"] = perf_counter() - begun
-        self.not_checked = self._sources.said()
+        self.not_checked = self.sources.said()
         return found
 
     def _before(self, seen: "_Seen") -> Inspection | None:
@@ -180,7 +193,7 @@ class _Look:
         paths = {path for path in self._paths if path not in self._base.changed} | set(gone)
 
         def read(path: str) -> bytes:
-            return seen.old_texts[path] if path in seen.old_texts else self._sources.read(path)
+            return seen.old_texts[path] if path in seen.old_texts else self.sources.read(path)
 
         return inspection_of(self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep)
 
@@ -188,7 +201,7 @@ class _Look:
         self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
     ) -> dict[str, Any]:
         """See ``Inspection.kept``."""
-        return kept(self._cache, space, keys, compute)
+        return kept(self.cache, space, keys, compute)
 
     def _say(self, done: int, total: int) -> None:
         self._project.on_progress(Progress("rules", "reading source files", done, total))

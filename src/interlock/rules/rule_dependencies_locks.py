@@ -1,19 +1,25 @@
-"""Rules about locks: what does not fit what was asked for."""
+"""Rules about locks: what does not fit what was asked for, what uv cannot solve, what its index advises against."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from posixpath import dirname, normpath
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.inspection import Inspection
 from interlock.rules.requirement_files import FACTS, Line, specifiers, version
-from interlock.rules.rule import Family, Rule
+from interlock.rules.rule import Family, Needs, Rule
 from interlock.rules.runtime_requirements import beside, facts_by_path, runtimes_of
 
 # pip-compile leaves them out of its output.
 _NEVER_LOCKED = {"pip", "setuptools", "distribute", "wheel", "pkg-resources"}
+_REQUIRED = re.compile(r"you require (.*?), we can conclude", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,64 @@ def _allows(line: Line, pin: str) -> bool:
     return allowed is None or there is None or allowed.contains(there, prereleases=True)
 
 
+def conflicts(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DP013, in the words of uv."""
+    for runtime in runtimes_of(inspection.config):
+        told = inspection.index.get(runtime.name)
+        if told is None or not told.conflict:
+            continue
+        named = _named(inspection, runtime.requirements, told.conflict)
+        path, line = named[0] if named else (runtime.requirements, None)
+        others = [f"'{one.name}{one.specifier}'" for _, one in named[1:]]
+        what = f"'{line.name}{line.specifier}' cannot be met" if line else "they cannot be met"
+        yield Finding(
+            "ILK-DP013", Severity.ERROR, Place(path, line.line if line else 0),
+            f"the requirements of runtime '{runtime.name}' have no solution: {what}"
+            + (f" together with {' and '.join(others[:3])}" if others else ""),
+            "Relax or remove one of the versions that uv names, and lock the runtime again.", detail=told.conflict,
+            affected=(runtime.lock,), cause=f"package:{line.name}" if line else "",
+        )  # fmt: skip
+
+
+def _named(inspection: Inspection, source: str, words: str) -> list[tuple[str, Line]]:
+    """The requirements that uv's words are about, the one to look at first: what was changed, then what uv names last.
+
+    uv says last what stands nearest to the requirements themselves.
+    """
+    lines: dict[str, list[tuple[str, Line]]] = {}
+    for path, line, _ in _wanted(inspection, {}, source):
+        lines.setdefault(line.name, []).append((path, line))
+    names = [canonicalize_name(name) for clause in _REQUIRED.findall(words) for name in _NAME.findall(clause)]
+    found = [one for name in dict.fromkeys(reversed(names)) for one in reversed(lines.get(name, ()))]
+    base = inspection.base
+    before = {(one.name, one.specifier) for _, one, _ in _wanted(base, {}, source)} if base is not None else set()
+    return sorted(found, key=lambda one: base is not None and (one[1].name, one[1].specifier) in before)
+
+
+def yanked(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DP014: it is still installed, but its authors took it back."""
+    runtimes = [one for one in runtimes_of(inspection.config) if getattr(inspection.index.get(one.name), "yanked", ())]
+    facts = facts_by_path(inspection, [one.lock for one in runtimes])
+    for runtime in runtimes:
+        lines = {(one.name, one.pin): one for one in map(Line.of, facts.get(runtime.lock, {}).get("lines", ()))}
+        for one in inspection.index[runtime.name].yanked:
+            line = lines.get((str(canonicalize_name(one.name)), one.version))
+            source = runtime.requirements or "REQUIREMENTS"
+            yield Finding(
+                "ILK-DP014", Severity.WARNING, Place(runtime.lock, line.line if line else 0),
+                f"'{one.name}=={one.version}' of runtime '{runtime.name}' was yanked from its index",
+                f"Lock another version: uv pip compile --generate-hashes --upgrade-package {one.name} {source} "
+                f"-o {runtime.lock}.",
+                detail=one.reason[:_LONGEST_REASON],
+            )  # fmt: skip
+
+
 FAMILY = Family(
     "dependency-locks",
-    (Rule("ILK-DP011", "stale-lock", "a compiled requirements file is older than its input"),),
-    project_checks=(stale_locks,),
+    (
+        Rule("ILK-DP011", "stale-lock", "a compiled requirements file is older than its input"),
+        Rule("ILK-DP013", "no-solution", "the requirements of a runtime cannot be met together", needs=Needs.INDEX),
+        Rule("ILK-DP014", "yanked-version", "a locked version was yanked", Severity.WARNING, Needs.INDEX),
+    ),
+    project_checks=(stale_locks, conflicts, yanked),
 )
