@@ -10,6 +10,7 @@ import pytest
 
 from interlock.runtimes.environments import ensure
 from interlock.runtimes.spec import RuntimeSpec
+from tests.support import gitleaks
 from tests.support.airflow import AirflowService
 from tests.support.moto import S3Server
 from tests.support.postgres import PostgresServer
@@ -59,6 +60,15 @@ def runtime_python() -> Callable[[str], Path]:
         return ensure(RuntimeSpec(name, python="3.11", lock=folder / f"{name}.lock")).python
 
     return python
+
+
+@pytest.fixture(scope="session")
+def gitleaks_program() -> Path:
+    """The real gitleaks, built once for all runs; without it and without Go the test is skipped by name."""
+    found = gitleaks.program()
+    if isinstance(found, str):
+        pytest.skip(f"no gitleaks here: {found}")
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -177,13 +177,13 @@ class _Look:
         inspection = inspection_of(
             self._layout, self._paths, self.sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
-            passing=self._base.passing() if self._base else None, index=index,
+            passing=self._base.passing() if self._base else None, index=index, digests=self.sources.digest,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
             found = _told_by_base(found, find(before, seen.before), inspection, self._base.changed)
         self.timings["rules: project"] = perf_counter() - begun
-        self.not_checked = self.sources.said()
+        self.not_checked = (*self.sources.said(), *inspection.not_checked)
         return found
 
     def _before(self, seen: "_Seen") -> Inspection | None:
@@ -195,7 +195,12 @@ class _Look:
         def read(path: str) -> bytes:
             return seen.old_texts[path] if path in seen.old_texts else self.sources.read(path)
 
-        return inspection_of(self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep)
+        def digest(path: str) -> str:
+            return digest_bytes(seen.old_texts[path]) if path in seen.old_texts else self.sources.digest(path)
+
+        return inspection_of(
+            self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep, digests=digest
+        )
 
     def _keep(
         self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]

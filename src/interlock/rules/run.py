@@ -33,6 +33,7 @@ def inspection_of(
     keep: Keep | None = None,
     passing: Mapping[str, Sequence[bytes]] | None = None,
     index: Mapping[str, Answer] | None = None,
+    digests: Callable[[str], str] | None = None,
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
@@ -41,7 +42,7 @@ def inspection_of(
             facts.setdefault(name, {})[path] = told
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {},
+        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests,
     )  # fmt: skip
 
 

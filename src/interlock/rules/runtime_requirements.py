@@ -6,7 +6,6 @@ from posixpath import dirname, normpath
 from typing import Any
 
 from interlock.config import ProjectConfig
-from interlock.model.canonical import digest_bytes
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.requirement_files import FACTS, facts_of, included, refused_by_check
@@ -73,7 +72,7 @@ def facts_by_path(inspection: Inspection, paths: Iterable[str]) -> dict[str, dic
     """The facts of these requirements files and locks; files that hold nothing, or are not there, are left out."""
     known = inspection.of(FACTS)
     wanted = {path: known.get(path) for path in dict.fromkeys(paths) if inspection.exists(path)}
-    others = {path: digest_bytes(inspection.read(path)) for path, told in wanted.items() if told is None}
+    others = {path: inspection.digest(path) for path, told in wanted.items() if told is None}
     if others:
         wanted |= inspection.kept(
             "runtime-requirements", others, lambda missing: {path: facts_of(inspection.file(path)) for path in missing}
