@@ -10,6 +10,7 @@ import pytest
 
 from interlock.runtimes.environments import ensure
 from interlock.runtimes.spec import RuntimeSpec
+from tests.support import gitleaks
 from tests.support.airflow import AirflowService
 from tests.support.moto import S3Server
 from tests.support.postgres import PostgresServer
@@ -21,6 +22,9 @@ sys.path.insert(0, str(ROOT / "benches"))
 
 # Whatever keeps an engine imported leaves soon after the tests.
 os.environ.setdefault("INTERLOCK_KEEP", "30")
+
+# Whether somebody has yanked a version since yesterday must change no test.
+os.environ.setdefault("INTERLOCK_OFFLINE", "1")
 
 StartAirflow = Callable[..., AirflowService]
 
@@ -56,6 +60,15 @@ def runtime_python() -> Callable[[str], Path]:
         return ensure(RuntimeSpec(name, python="3.11", lock=folder / f"{name}.lock")).python
 
     return python
+
+
+@pytest.fixture(scope="session")
+def gitleaks_program() -> Path:
+    """The real gitleaks, built once for all runs; without it and without Go the test is skipped by name."""
+    found = gitleaks.program()
+    if isinstance(found, str):
+        pytest.skip(f"no gitleaks here: {found}")
+    return found
 
 
 @pytest.fixture(scope="session")

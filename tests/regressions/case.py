@@ -16,7 +16,8 @@
 ``class`` names the class of breakage. Further headers: ``also`` lists rules that the broken one breaks besides,
 ``today`` is the day of the check, ``dialect`` the warehouse's SQL. Sections: ``both`` are in the broken, the fixed and
 the base project, ``base`` only in the commit that the check is compared with, ``broken`` and ``fixed`` in one of them.
-A project has a DAG folder ``dags``, dbt projects wherever a dbt_project.yml lies, and Spark scripts in ``jobs``.
+A project has a DAG folder ``dags``, dbt projects wherever a dbt_project.yml lies, and Spark scripts in ``jobs``; what an
+interlock.yaml says besides is known to the rules.
 """
 
 import re
@@ -25,6 +26,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+import yaml
+
+from interlock.config import ProjectConfig
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding
 from interlock.rules.examine import Examiner
@@ -119,8 +123,12 @@ def check_files(
 
 def _inspected(files, base, changed, today, dialect) -> tuple[Inspection, dict]:
     layout = layout_of(files, dialect)
+    told = files.get("interlock.yaml")
+    config = ProjectConfig.model_validate(yaml.safe_load(told)) if told is not None else None
     examined = Examiner(FAMILIES, layout, None).examine(files, {p: digest_bytes(s) for p, s in files.items()})
     return (
-        inspection_of(layout, list(files), lambda p: files[p], examined, base=base, changed=changed, today=today),
+        inspection_of(
+            layout, list(files), lambda p: files[p], examined, config=config, base=base, changed=changed, today=today
+        ),
         examined,
     )

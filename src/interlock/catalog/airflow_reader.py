@@ -22,6 +22,7 @@ from typing import Any
 from interlock.catalog.airflow_errors import findings_of
 from interlock.catalog.airflow_facts import dag_facts
 from interlock.catalog.airflow_files import dag_files
+from interlock.catalog.airflow_templates import placed
 from interlock.catalog.fingerprint import combine, python_part
 from interlock.catalog.python_imports import ModuleIndex
 from interlock.catalog.reading import Context, EngineReading
@@ -35,7 +36,7 @@ from interlock.runtimes.environments import Runtime
 from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
-VERSION = 1
+VERSION = 2
 TIMEOUT_SECONDS = 30.0
 MEMORY_MB = 1024
 _SPACE = "airflow"
@@ -142,7 +143,10 @@ class AirflowReader:
         context = self._context
         text = context.sources.read(result["path"]).decode("utf-8", "replace")
         dags = [
-            dag_facts(dag["dag_id"], dag["serialized"], text, context.dialect, context.default_schema)
+            {
+                **dag_facts(dag["dag_id"], dag["serialized"], text, context.dialect, context.default_schema),
+                "templates": placed(dag["templates"], result, context.sources),
+            }
             for dag in result["dags"]
         ]
         names = ("path", "errors", "import_seconds", "imports", "outcome")
@@ -172,6 +176,7 @@ class AirflowReader:
             findings=tuple(findings),
             not_checked=not_checked,
             facts=facts,
+            templates={result["path"]: _looked(result) for result in results if result["outcome"] == "ok"},
             runtime={self._section.runtime: runtime.lock_digest},
             parsed=parsed,
         )
@@ -213,6 +218,13 @@ class AirflowReader:
             for path in self._other:
                 self._named[path.rpartition("/")[2]].append(path)
         return self._named
+
+
+def _looked(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Airflow says of the templates of a file, by DAG; nothing where one of its DAGs could not be looked at."""
+    if any(dag["templates"] is None for dag in result["dags"]):
+        return []
+    return [{"dag": dag["dag_id"], "tasks": dag["tasks"], **dag["templates"]} for dag in result["dags"]]
 
 
 def _duplicate(key: str, places: list[Place]) -> Finding:

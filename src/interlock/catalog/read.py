@@ -57,8 +57,9 @@ def read_project(
         timings["lineage"] = time.perf_counter() - started
     timings["total"] = time.perf_counter() - begun
     return ProjectReading(
-        reading.catalog, reading.findings, reading.not_checked, timings, {n: r.parsed for n, r in readings.items()}
-    )
+        reading.catalog, reading.findings, reading.not_checked, timings, {n: r.parsed for n, r in readings.items()},
+        readings["airflow"].templates,
+    )  # fmt: skip
 
 
 def _joined(project: str, readings: dict[str, EngineReading], context: Context) -> ProjectReading:

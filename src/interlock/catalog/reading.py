@@ -51,7 +51,10 @@ class Context:
 
 @dataclass(frozen=True)
 class EngineReading:
-    """What one reader found. ``facts`` is what lineage joins across engines, by resource key."""
+    """What one reader found. ``facts`` is what lineage joins across engines, by resource key.
+
+    ``templates``: see ``ProjectReading``.
+    """
 
     resources: tuple[Resource, ...] = ()
     edges: tuple[Edge, ...] = ()
@@ -61,6 +64,7 @@ class EngineReading:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     runtime: dict[str, str] = field(default_factory=dict)
     parsed: int = 0
+    templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,9 @@ class ProjectReading:
     """One commit as it was read: its catalog, what is wrong with it, what was not looked at, and where time went.
 
     ``timings`` are seconds by step; ``parsed`` counts what had to be read anew, by engine (0: all of it was known).
+    ``templates``: of each DAG file without an error what Airflow says of its tasks' templates, by DAG: ``dag``,
+    ``tasks``, ``fine`` (by task, digests of the templates in which nothing is wrong), ``names`` (whether that holds for
+    variables), and ``problems`` as ``runtimes.workers._interlock_templates`` finds them, with ``path`` and ``line``.
     """
 
     catalog: Catalog
@@ -75,3 +82,4 @@ class ProjectReading:
     not_checked: tuple[NotChecked, ...]
     timings: dict[str, float]
     parsed: dict[str, int] = field(default_factory=dict)
+    templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from interlock.catalog.git import Base, base_of, listed
 from interlock.catalog.reading import ProjectReading
 from interlock.catalog.shared_cache import shared_cache
 from interlock.catalog.sources import SKIPPED_FOLDERS, Sources
+from interlock.catalog.store import ReadingCache
 from interlock.engine.outcomes import Outcome, Outcomes
 from interlock.engine.project import Project
 from interlock.model.errors import RuntimeBuildError
@@ -21,10 +22,13 @@ from interlock.rules.spread import ahead
 
 if TYPE_CHECKING:
     from interlock.engine.rule_check import RuleCheck, Seen
+    from interlock.runtimes.resolving import Answer
 
 
 # So many errors are said while the readers still work.
 _FIRST = 3
+# What a tool or the package index did not tell is asked for again soon.
+_DAY, _SOON = 86_400.0, 600.0
 
 
 @dataclass(frozen=True)
@@ -130,22 +134,33 @@ class _Look:
     def outcome(self) -> Outcome:
         """What the readers and the rules say."""
         not_checked: list[NotChecked] = []
+        missed: list[NotChecked] = []
+        answers: dict[str, Answer] = {}
         if self._static:
             from interlock.engine.rule_check import unread_rules
 
             not_checked.append(unread_rules())
             look = self._at_files()
         else:
+            from interlock.engine.index import PackageIndex
+
+            project = self._project
+            index = PackageIndex(project, project.config, self._sources, ReadingCache(project.cache))
             # Most of the readers' time is waiting for a worker; the process is forked before they have threads.
-            with ThreadPoolExecutor(1, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
+            with ThreadPoolExecutor(2, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
                 announced = pool.submit(self._announce, at_files)
+                asked = pool.submit(index.answers)
                 if self.reading is None:
                     not_checked += self._read()
                 look = announced.result()
+                answers = asked.result()
+            missed += index.not_checked
+            self.timings["package index"] = index.seconds
             self._sources.also(look.sources)
         rules = self._rules()
-        findings = rules.ask(look.seen, self.reading)
+        findings = rules.ask(look.seen, self.reading, answers)
         self.timings |= look.timings | rules.timings
+        missed += rules.missed
         parsed = self.reading is not None and any(self.reading.parsed.values())
         self.learned = look.fresh or parsed
         self.settled = not parsed and not self.fell_back
@@ -153,8 +168,9 @@ class _Look:
             not_checked += self.reading.not_checked
         return Outcome(
             findings,
-            tuple(dict.fromkeys((*not_checked, *self._sources.said()))),
+            tuple(dict.fromkeys((*not_checked, *self._sources.said(), *missed))),
             len(self.reading.catalog.resources) if self.reading else 0,
+            lasts=_SOON if missed else _DAY,
         )
 
     def _rules(self) -> "RuleCheck":
@@ -167,7 +183,7 @@ class _Look:
         rules = self._rules()
         seen = rules.at_files()
         # What rules across files make of the texts is in the cache when they are asked again, with the readings.
-        findings = rules.ask(seen, None) if not self._static else ()
+        findings = rules.ask(seen, None, {}) if not self._static else ()
         return _AtFiles(seen, findings, self._sources.account(), rules.fresh, rules.timings)
 
     def _announce(self, at_files: Callable[[], "_AtFiles"]) -> "_AtFiles":

@@ -1,5 +1,7 @@
 """What earlier checks of this very state said: where nothing changed there is nothing to ask the rules."""
 
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,25 +16,32 @@ from interlock.engine.project import Project
 from interlock.model.canonical import digest_of
 from interlock.model.errors import RuntimeBuildError
 from interlock.model.findings import Finding, NotChecked
+from interlock.rules.gitleaks_tool import gitleaks, identity
 from interlock.rules.version import version
 
+# Where this is set, nothing that lies elsewhere is asked for.
+OFFLINE = "INTERLOCK_OFFLINE"
 _SPACE = "outcomes"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Findings before the baseline is laid over them, what was not checked, and how many resources there are."""
+    """Findings before the baseline is laid over them, what was not checked, and how many resources there are.
+
+    ``lasts``: seconds after which others than the project's files may have changed their mind.
+    """
 
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
     resources: int
+    lasts: float
 
 
 class Outcomes:
     """Outcomes of one project in its cache: the newest of each kind of check.
 
-    An outcome counts again while the rules, the day (waivers end), the runtimes, the base, and all that was seen of
-    the files are the same (``Sources.trace``). Nothing else decides what rules and readers say.
+    An outcome counts again while the rules, the day (waivers end), the runtimes, the tools, the base, and all that was
+    seen of the files are the same (``Sources.trace``), and it is not older than it lasts.
     """
 
     def __init__(
@@ -53,8 +62,10 @@ class Outcomes:
     def recall(self) -> Outcome | None:
         """The outcome of the state that the files are in; None where it is not known."""
         stored = self._cache.get(_SPACE, self._kind)
+        if stored is None or not 0 <= time.time() - stored["at"] < stored["lasts"]:
+            return None
         try:
-            if stored is None or stored["given"] != self._given() or not self._sources.holds(stored["trace"]):
+            if stored["given"] != self._given() or not self._sources.holds(stored["trace"]):
                 return None
         except RuntimeBuildError:
             return None  # whoever reads now will say so
@@ -62,11 +73,14 @@ class Outcomes:
             tuple(map(Finding.unpacked, stored["findings"])),
             tuple(NotChecked(*one) for one in stored["not_checked"]),
             stored["resources"],
+            stored["lasts"],
         )
 
     def keep(self, outcome: Outcome) -> None:
         """Remember what this state's outcome is."""
         stored: dict[str, Any] = {
+            "at": time.time(),
+            "lasts": outcome.lasts,
             "given": self._given(),
             "trace": self._sources.trace(),
             "findings": [one.packed() for one in outcome.findings],
@@ -80,9 +94,11 @@ class Outcomes:
         config = self._config
         sections = (config.airflow, config.dbt, config.spark)
         runtimes = {section.runtime for section in sections if section is not None} if not self._static else ()
+        program = gitleaks()
         return digest_of(
             [
                 version(),
+                [identity(program) if program else "", os.environ.get(OFFLINE, "")],
                 datetime.now(UTC).date().isoformat(),
                 {name: self._project.runtime(name).lock_digest for name in runtimes},
                 [self._base.commit, self._base.head] if self._base else [],

@@ -1,9 +1,11 @@
 """A project as it can be read: configuration, runtimes, catalog. No ledger and no release is needed for that."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from interlock.catalog.read import read_project
 from interlock.catalog.reading import ProjectReading
@@ -23,6 +25,7 @@ class Project:
         self.root = root.absolute()
         self.on_progress = on_progress
         self._runtimes: dict[str, Runtime] = {}
+        self._building: dict[str, Lock] = defaultdict(Lock)
 
     @cached_property
     def config(self) -> ProjectConfig:
@@ -50,17 +53,21 @@ class Project:
 
     def runtime(self, name: str) -> Runtime:
         """A runtime of the project, built when it is not there yet."""
-        if name not in self._runtimes:
-            given = self.config.runtimes[name]
-            spec = RuntimeSpec(
-                name=name,
-                python=given.python,
-                lock=self.root / given.lock if given.lock else None,
-                requirements=self.root / given.requirements if given.requirements else None,
-                interpreter=Path(given.interpreter).expanduser() if given.interpreter else None,
-            )
-            self._runtimes[name] = ensure(spec, default_cache_root(), self._say_runtime(name))
-        return self._runtimes[name]
+        with self._building[name]:
+            if name not in self._runtimes:
+                self._runtimes[name] = self._ensured(name)
+            return self._runtimes[name]
+
+    def _ensured(self, name: str) -> Runtime:
+        given = self.config.runtimes[name]
+        spec = RuntimeSpec(
+            name=name,
+            python=given.python,
+            lock=self.root / given.lock if given.lock else None,
+            requirements=self.root / given.requirements if given.requirements else None,
+            interpreter=Path(given.interpreter).expanduser() if given.interpreter else None,
+        )
+        return ensure(spec, default_cache_root(), self._say_runtime(name))
 
     def read(self, sources: Sources | None = None) -> ProjectReading:
         """The catalog and findings of the work tree, or of what ``sources`` saw of it already."""

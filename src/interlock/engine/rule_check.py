@@ -24,14 +24,16 @@ from interlock.rules.rule import Needs
 from interlock.rules.run import find, inspection_of
 from interlock.rules.spread import spread
 from interlock.rules.version import version
+from interlock.runtimes.resolving import Answer
 
-_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN})
+_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.INDEX})
 
 
 class RuleCheck:
     """One look at the files of a project (``paths``), and of the base where there is one.
 
-    ``fresh``: something was looked at that the cache did not know. ``timings``: seconds by step.
+    ``fresh``: something was looked at that the cache did not know. ``missed``: what a tool did not tell. ``timings``:
+    seconds by step.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class RuleCheck:
         self._sources, self._paths = sources, paths
         self.timings: dict[str, float] = {}
         self.fresh = False
+        self.missed: tuple[NotChecked, ...] = ()
         self._cache = ReadingCache(project.cache)
         self._layout = layout_of(config, paths) if config is not None else layout_of_found(discover(project.root))
 
@@ -67,19 +70,20 @@ class RuleCheck:
         self.timings["rules: files"] = perf_counter() - begun
         return Seen(examined, before, old_texts)
 
-    def ask(self, seen: "Seen", reading: ProjectReading | None) -> tuple[Finding, ...]:
-        """Every finding, those that were there at the base no longer new."""
+    def ask(self, seen: "Seen", reading: ProjectReading | None, index: Mapping[str, Answer]) -> tuple[Finding, ...]:
+        """Every finding, those that were there at the base no longer new. ``index``: see ``Inspection``."""
         begun = perf_counter()
         before = self._before(seen)
         inspection = inspection_of(
             self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
-            passing=self._base.passing() if self._base else None,
+            passing=self._base.passing() if self._base else None, index=index, digests=self._sources.digest,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
             found = _told_by_base(found, find(before, seen.before), inspection, self._base.changed)
         self.timings["rules: project"] = perf_counter() - begun
+        self.missed = inspection.not_checked
         return found
 
     def _before(self, seen: "Seen") -> Inspection | None:
@@ -91,7 +95,12 @@ class RuleCheck:
         def read(path: str) -> bytes:
             return seen.old_texts[path] if path in seen.old_texts else self._sources.read(path)
 
-        return inspection_of(self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep)
+        def digest(path: str) -> str:
+            return digest_bytes(seen.old_texts[path]) if path in seen.old_texts else self._sources.digest(path)
+
+        return inspection_of(
+            self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep, digests=digest
+        )
 
     def _keep(
         self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
@@ -154,6 +163,6 @@ def unread_rules() -> NotChecked:
     """What a check says that used no runtime."""
     count = sum(rule.needs in _READ for rule in RULES.values())
     return NotChecked(
-        f"{count} rules that need parsed DAGs, dbt's manifest or the catalog",
+        f"{count} rules that need parsed DAGs, dbt's manifest, the catalog or a package index",
         "this was a static check: run 'interlock init', lock the runtimes, and check without --static",
     )

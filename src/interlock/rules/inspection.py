@@ -8,7 +8,10 @@ from typing import Any, TypeVar
 
 from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
+from interlock.model.canonical import digest_bytes
+from interlock.model.findings import NotChecked
 from interlock.rules.files import Layout, SourceFile
+from interlock.runtimes.resolving import Answer
 
 T = TypeVar("T")
 Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
@@ -29,7 +32,8 @@ class Inspection:
     ``config`` is None without an interlock.yaml, ``reading`` in a static check. ``base`` is the same for the commit
     that this one is compared with: its ``reading`` is always None, and unchanged files share their facts. ``changed``:
     paths that differ from the base, those that are gone included. ``known_rules`` are all ids, ``today`` is in UTC.
-    ``passing``: what files held in commits after the base and hold no more, by path.
+    ``passing``: what files held in commits after the base and hold no more, by path. ``index``: what the package index
+    says of the requirements and locks of runtimes, by their names. ``digests``: who knows the files' digests already.
     """
 
     layout: Layout
@@ -44,7 +48,10 @@ class Inspection:
     today: date = date.min
     keep: Keep = computed
     passing: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    index: Mapping[str, Answer] = field(default_factory=dict)
+    digests: Callable[[str], str] | None = None
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _missed: dict[NotChecked, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def _known(self) -> frozenset[str]:
@@ -70,6 +77,19 @@ class Inspection:
         whose values are not there yet, and returns one for each.
         """
         return self.keep(space, keys, compute)
+
+    def digest(self, path: str) -> str:
+        """SHA-256 of a file's bytes."""
+        return self.digests(path) if self.digests is not None else digest_bytes(self.read(path))
+
+    def miss(self, what: str, why: str) -> None:
+        """Something could not be looked at: the check goes on, and its report says so."""
+        self._missed[NotChecked(what, why)] = None
+
+    @property
+    def not_checked(self) -> tuple[NotChecked, ...]:
+        """What the checks could not look at."""
+        return tuple(self._missed)
 
     def file(self, path: str) -> SourceFile:
         """One file with its text: for the few that a finding is about, never for all of them."""

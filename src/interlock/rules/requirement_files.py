@@ -187,6 +187,30 @@ def disjoint(first: SpecifierSet, second: SpecifierSet) -> bool:
     return not any(first.contains(one, prereleases=True) and second.contains(one, prereleases=True) for one in tried)
 
 
+def included(file: SourceFile) -> list[str]:
+    """Paths and URLs that a file includes, as requirements or as constraints."""
+    return [match[1] for _, line in logical_lines(text_of(file)) if (match := _INCLUDE.match(line))]
+
+
+def refused_by_check(file: SourceFile) -> str:
+    """Why uv must not resolve a file that a stranger may have written; "" where it may.
+
+    uv puts variables of the environment into it, fetches what it names by a URL, and builds what it names by a path.
+    """
+    for number, line in logical_lines(text_of(file)):
+        include = _INCLUDE.match(line)
+        if _TEMPLATE.search(line):
+            return f"takes values from elsewhere in line {number}"
+        if include and ("://" in include[1]) != include[1].startswith("https://"):
+            return f"includes in line {number} what does not come over https"
+        if line.startswith(("-e", "--editable")):
+            return f"names a package by a path or URL in line {number}"
+        bare = _OPTION_TAIL.sub("", line).strip().partition(";")[0]
+        if not line.startswith("-") and (" @ " in bare or _ELSEWHERE.search(bare.strip())):
+            return f"names a package by a path or URL in line {number}"
+    return ""
+
+
 def facts_of(file: SourceFile) -> dict[str, Any] | None:
     """Everything above as JSON, with the inputs of a compiled file (``uv pip compile``, ``pip-compile``)."""
     lines, includes, _ = read(file)

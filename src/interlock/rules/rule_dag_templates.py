@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
+from zlib import crc32
 
-from jinja2 import Environment, TemplateError, TemplateSyntaxError, meta, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.filters import FILTERS
+from jinja2.sandbox import SandboxedEnvironment
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dag_model import DagModel, Task, read_dag_model
@@ -27,18 +29,32 @@ from interlock.rules.dag_tables import (
     UNMISTAKABLE,
 )
 from interlock.rules.files import SourceFile
-from interlock.rules.rule import Family, FileCheck, Rule
+from interlock.rules.inspection import Inspection
+from interlock.rules.rule import Family, FileFacts, Rule
+from interlock.rules.template_claims import CLAIMS, Claim, standing_claims
 
 
-class _AnyName(dict[str, Any]):
-    """Filters or tests of any name, so that one that is not known hides nothing else."""
+class _Harmless(dict[str, Any]):
+    """Filters or tests of any name, none of which does anything: Jinja calls them for constants while it compiles."""
 
-    def get(self, key: str, default: Any = None) -> Any:
-        return super().get(key, str)
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> Any:
+        return _refuse
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return _refuse
 
 
-_JINJA = Environment(extensions=["jinja2.ext.do"])
-_JINJA.filters, _JINJA.tests = _AnyName(_JINJA.filters), _AnyName(_JINJA.tests)
+def _refuse(*_: Any, **__: Any) -> Any:
+    raise nodes.Impossible
+
+
+_JINJA = SandboxedEnvironment(extensions=["jinja2.ext.do"])
+_JINJA.filters, _JINJA.tests = _Harmless(), _Harmless()
+# Nor are operators carried out: a stranger's constant can be larger than all memory.
+_JINJA.intercepted_binops = frozenset({"+", "-", "*", "/", "//", "**", "%"})
 _NAMES = "|".join(UNMISTAKABLE)
 _ATTRIBUTE = r"(?:\.\w+(?:\(\s*[^(){}]*\))?)"
 _SINGLE = re.compile(rf"(?<![{{$\\%\w])\{{\s*((?:{_NAMES}){_ATTRIBUTE}*)\s*(?:\|\s*\w+\s*)?(\}}\}}?)(?!\}})")
@@ -63,13 +79,30 @@ class Template:
     braces: bool
 
     @property
+    def digest(self) -> int:
+        """What tells the text from others; 0 where parts of it are computed."""
+        return 0 if self.computed else crc32(self.text.encode("utf-8", "replace"))
+
+    @property
     def cause(self) -> str:
         """One change mends what several tasks make of one text."""
-        return f"template:{self.node.lineno}:{self.node.col_offset}"
+        return f"template:{self.digest or f'{self.node.lineno}:{self.node.col_offset}'}"
 
 
-def check_templates(file: SourceFile) -> Iterator[Finding]:
-    """ILK-DG014 to ILK-DG017, and ILK-DG023."""
+def claims(file: SourceFile) -> list[Any] | None:
+    """What the text of a file says of its templates (see ``Claim``)."""
+    return [one.facts() for one in check_templates(file)] or None
+
+
+def stands(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DG014 to ILK-DG017, and ILK-DG023: where the parsed DAG does not show that it is not so."""
+    for found in standing_claims(inspection).values():
+        for one in found:
+            yield one.finding
+
+
+def check_templates(file: SourceFile) -> Iterator[Claim]:
+    """ILK-DG014 to ILK-DG017, and ILK-DG023, as text alone sees them."""
     model = read_dag_model(file)
     if model is None:
         return
@@ -90,7 +123,7 @@ def check_templates(file: SourceFile) -> Iterator[Finding]:
             and template.argument == "bash_command"
             and _is_taken_for_file(template)
         ):
-            yield _finding(
+            yield _claim(
                 file, "ILK-DG023", template, 0,
                 f"bash_command of {_named(template.task)} ends with the name of a script: Airflow looks for a template "
                 "file that is called like the whole command, and fails",
@@ -156,23 +189,25 @@ def _line(template: Template, offset_lines: int) -> int:
     return first + offset_lines if tall else first
 
 
-def _finding(
-    file: SourceFile, rule: str, template: Template, offset: int, summary: str, remedy: str, severity: Severity
-) -> Finding:
+def _claim(
+    file: SourceFile, rule: str, template: Template, offset: int, summary: str, remedy: str, severity: Severity,
+    kind: str = "", name: str = "",
+) -> Claim:  # fmt: skip
     line = _line(template, offset)
     end = line if line != template.node.lineno else template.node.end_lineno or line
-    return file.finding(rule, line, summary, remedy, severity=severity, end_line=end, cause=template.cause)
+    finding = file.finding(rule, line, summary, remedy, severity=severity, end_line=end, cause=template.cause)
+    return Claim(finding, kind, name, template.digest, template.task.id)
 
 
-def _broken(file: SourceFile, template: Template, error: TemplateSyntaxError) -> Finding:
+def _broken(file: SourceFile, template: Template, error: TemplateSyntaxError) -> Claim:
     task = template.task
     remedy = "Mend the braces, or put what is no Jinja between {% raw %} and {% endraw %}."
     if "{#" in template.text and "comment" in str(error.message):
         remedy = "Jinja takes '{#' for a comment: write '{{ '{#' }}' where the shell shall see it, or use {% raw %}."
-    return _finding(
+    return _claim(
         file, "ILK-DG015", template, max((error.lineno or 1) - 1, 0),
         f"Airflow cannot render {template.argument} of {_named(task)}: {_shown(error.message or '')}", remedy,
-        Severity.ERROR,
+        Severity.ERROR, "syntax",
     )  # fmt: skip
 
 
@@ -184,7 +219,7 @@ def _shown(message: str) -> str:
     return message.splitlines()[0][:160] if message else "its Jinja is broken"
 
 
-def _single_braces(file: SourceFile, template: Template, tree: nodes.Template) -> Iterator[Finding]:
+def _single_braces(file: SourceFile, template: Template, tree: nodes.Template) -> Iterator[Claim]:
     if not template.braces or _FORMATS.search(template.text):
         return
     for output in tree.find_all(nodes.TemplateData):
@@ -195,14 +230,14 @@ def _single_braces(file: SourceFile, template: Template, tree: nodes.Template) -
             formatted = isinstance(template.node, ast.JoinedStr)
             offset = (output.lineno or 1) - 1 + output.data[: match.start()].count("\n")
             if formatted:
-                yield _finding(
+                yield _claim(
                     file, "ILK-DG017", template, offset,
                     f"an f-string turns {{{{ {name} }}}} into {{ {name} }} in {template.argument} of "
                     f"{_named(template.task)}, which Airflow does not render",
                     f"Write {{{{{{{{ {name} }}}}}}}} in the f-string, or leave the f out.", Severity.WARNING,
                 )  # fmt: skip
             else:
-                yield _finding(
+                yield _claim(
                     file, "ILK-DG014", template, offset,
                     f"'{match[0].strip()}' in {template.argument} of {_named(template.task)} has single braces: "
                     "Airflow does not render it",
@@ -212,7 +247,7 @@ def _single_braces(file: SourceFile, template: Template, tree: nodes.Template) -
 
 def _unknown(
     file: SourceFile, template: Template, tree: nodes.Template, macros: bool, filters: bool
-) -> Iterator[Finding]:
+) -> Iterator[Claim]:
     try:
         names = meta.find_undeclared_variables(tree)
     except (TemplateError, RecursionError):
@@ -220,30 +255,30 @@ def _unknown(
     known = TEMPLATE_VARIABLES | TEMPLATE_GLOBALS | _guarded(tree)
     for name in sorted(names - known) if not macros else ():
         near = get_close_matches(name, TEMPLATE_VARIABLES, n=1, cutoff=0.75)
-        yield _finding(
+        yield _claim(
             file, "ILK-DG016", template, _where(tree, name),
             f"{template.argument} of {_named(template.task)} uses '{name}', which Airflow does not define",
             f"Write '{near[0]}'." if near else f"Define it: DAG(..., user_defined_macros={{'{name}': ...}}).",
-            Severity.ERROR if near else Severity.WARNING,
+            Severity.ERROR if near else Severity.WARNING, "name", name,
         )  # fmt: skip
     for used in tree.find_all(nodes.Getattr) if not macros else ():
         near = get_close_matches(used.attr, TEMPLATE_MACROS, n=1, cutoff=0.8)
         if isinstance(used.node, nodes.Name) and used.node.name == "macros" and near and used.attr != near[0]:
-            yield _finding(
+            yield _claim(
                 file, "ILK-DG016", template, used.lineno - 1,
                 f"{template.argument} of {_named(template.task)} uses 'macros.{used.attr}', which Airflow does not "
                 "define",
-                f"Write 'macros.{near[0]}'.", Severity.WARNING,
+                f"Write 'macros.{near[0]}'.", Severity.WARNING, "macro", used.attr,
             )  # fmt: skip
     for one in tree.find_all(nodes.Filter) if not filters else ():
         if one.name not in FILTERS and one.name not in TEMPLATE_FILTERS:
             near = get_close_matches(one.name, {*FILTERS, *TEMPLATE_FILTERS}, n=1, cutoff=0.75)
-            yield _finding(
+            yield _claim(
                 file, "ILK-DG016", template, (one.lineno or 1) - 1,
                 f"{template.argument} of {_named(template.task)} uses the filter '{one.name}', "
                 "which Airflow does not define",
                 f"Write '{near[0]}'." if near else "Define it: DAG(..., user_defined_filters={...}).",
-                Severity.ERROR if near else Severity.WARNING,
+                Severity.ERROR if near else Severity.WARNING, "filter", one.name,
             )  # fmt: skip
 
 
@@ -267,5 +302,6 @@ FAMILY = Family(
         Rule("ILK-DG023", "command-taken-for-file", "a command ends with a script's name and is taken for a file"),
         Rule("ILK-DG017", "swallowed-braces", "an f-string swallows the braces of a template", Severity.WARNING),
     ),
-    file_checks=(FileCheck(("*.py",), check_templates),),
+    facts=(FileFacts(CLAIMS, ("*.py",), claims),),
+    project_checks=(stands,),
 )

@@ -1,4 +1,4 @@
-"""Rules about requirements files: what pip refuses, what contradicts, what is older than its input.
+"""Rules about requirements files: what pip refuses, what contradicts, what does not go together.
 
 Facts of the files are enough for all of them; the table of what Airflow allows is the packages' own metadata.
 """
@@ -40,8 +40,6 @@ AIRFLOW_ALLOWS = (
 )
 # Adapters of dbt Labs: up to 1.7 each required dbt-core of its own minor version; from 1.8 on dbt-core 1.8 or newer.
 _ADAPTERS = ("dbt-postgres", "dbt-redshift", "dbt-snowflake", "dbt-bigquery", "dbt-spark")
-# pip-compile leaves them out of its output.
-_NEVER_LOCKED = {"pip", "setuptools", "distribute", "wheel", "pkg-resources"}
 _CONSTRAINTS = re.compile(r"constraints-(\d+\.\d+\.\d+)")
 
 
@@ -237,35 +235,6 @@ def dbt_adapters(inspection: Inspection) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def stale_locks(inspection: Inspection) -> Iterator[Finding]:
-    """ILK-DP011: what was compiled before its input was changed."""
-    facts = inspection.of(FACTS)
-    for path, told in facts.items():
-        locked = {one.name: one for one in map(Line.of, told["lines"])}
-        for given in told["inputs"]:
-            beside = f"{dirname(path)}/{given.rpartition('/')[2]}".lstrip("/")
-            source = next((one for one in (normpath(given), beside) if one in facts and one.endswith(".in")), "")
-            if not source or dirname(source) != dirname(path) or facts[source]["partial"] or told["partial"]:
-                continue
-            for line in map(Line.of, facts[source]["lines"]):
-                if line.marker or line.name in _NEVER_LOCKED or line.name in told["omits"]:
-                    continue
-                there = locked.get(line.name)
-                if there is not None and (not there.pin or _allows(line.specifier, there.pin)):
-                    continue
-                what = f"lacks '{line.name}'" if there is None else f"has '{there.name}=={there.pin}'"
-                yield Finding(
-                    "ILK-DP011", Severity.ERROR, Place(source, line.line, line.line),
-                    f"{path} is older than its input: it {what}, and {source} wants '{line.name}{line.specifier}'",
-                    f"Compile it again: uv pip compile {source} -o {path}.", cause=f"lock:{path}",
-                )  # fmt: skip
-
-
-def _allows(specifier: str, pin: str) -> bool:
-    allowed, there = specifiers(specifier), version(pin)
-    return allowed is None or there is None or allowed.contains(there, prereleases=True)
-
-
 FAMILY = Family(
     "dependencies",
     (
@@ -275,7 +244,6 @@ FAMILY = Family(
         Rule("ILK-DP004", "airflow-conflict", "a requirement does not go together with the pinned Airflow"),
         Rule("ILK-DP005", "airflow-constraints", "Airflow is installed without its constraints file", Severity.WARNING),
         Rule("ILK-DP006", "dbt-adapter-conflict", "dbt-core and its adapter do not take each other"),
-        Rule("ILK-DP011", "stale-lock", "a compiled requirements file is older than its input"),
         Rule("ILK-DP012", "misspelt-package", "a name is one letter away from a well-known package", Severity.WARNING),
     ),
     file_checks=(FileCheck(PATTERNS, check_lines), FileCheck(("pyproject.toml",), check_pyproject)),
@@ -284,5 +252,5 @@ FAMILY = Family(
         FileFacts("pyproject-requirements", ("pyproject.toml",), pyproject_facts),
         FileFacts(_BUILDS, _BUILD_PATTERNS, build_facts),
     ),
-    project_checks=(contradictions, unpinned, airflow, dbt_adapters, stale_locks),
+    project_checks=(contradictions, unpinned, airflow, dbt_adapters),
 )

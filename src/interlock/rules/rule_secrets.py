@@ -21,7 +21,7 @@ from interlock.rules.secret_contexts import (
 from interlock.rules.secret_detectors import known_secrets
 from interlock.rules.surroundings import is_foreign, weighed
 
-_PATTERNS = (
+PATTERNS = (
     "*.py", "*.sql", "*.y*ml", "*.json", "*.toml", "*.cfg", "*.ini", "*.env", ".env*", "*.tf", "*.tfvars", "*.sh",
     "*.md", "*.txt", "Dockerfile*", "*.properties", "*.conf", "*.xml", "*.ipynb", "*.pem", "*.key", "*.scala",
     "*.java", "*.r", "*.R", "*.bash", "Makefile", "*.rst", "*.tfstate", "*.pypirc", ".npmrc", ".netrc",
@@ -33,7 +33,7 @@ _MOST = 50
 
 def secrets(file: SourceFile) -> Iterator[Finding]:
     """ILK-SE001 to ILK-SE008."""
-    if is_foreign(file.path) or any(mark in file.text for mark in _ENCRYPTED):
+    if is_foreign(file.path) or is_encrypted(file):
         return
     starts: list[int] = []
     told: list[tuple[int, int]] = []
@@ -46,6 +46,11 @@ def secrets(file: SourceFile) -> Iterator[Finding]:
         yield _finding(file, hit, bisect_right(starts, hit.start))
         if len(told) >= _MOST:
             return
+
+
+def is_encrypted(file: SourceFile) -> bool:
+    """Whether the file says itself that nobody can read its secrets."""
+    return any(mark in file.text for mark in _ENCRYPTED)
 
 
 def _hits(file: SourceFile) -> Iterator[Hit]:
@@ -99,5 +104,5 @@ FAMILY = Family(
         Rule("ILK-SE007", "fernet-key-in-file", "the key that encrypts Airflow's connections stands in a file"),
         Rule("ILK-SE008", "secret-assigned", "a random literal is assigned to a secret's name", Severity.WARNING),
     ),
-    file_checks=(FileCheck(_PATTERNS, secrets),),
+    file_checks=(FileCheck(PATTERNS, secrets),),
 )

@@ -14,6 +14,7 @@ from interlock.rules.masking import masked
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Family
 from interlock.rules.rule_waivers import waive
+from interlock.runtimes.resolving import Answer
 
 _ORDER = list(Severity)
 
@@ -31,6 +32,8 @@ def inspection_of(
     today: date | None = None,
     keep: Keep | None = None,
     passing: Mapping[str, Sequence[bytes]] | None = None,
+    index: Mapping[str, Answer] | None = None,
+    digests: Callable[[str], str] | None = None,
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
@@ -39,7 +42,7 @@ def inspection_of(
             facts.setdefault(name, {})[path] = told
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(), keep or computed, passing or {},
+        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests,
     )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from interlock.model.errors import RuntimeBuildError
@@ -13,6 +14,7 @@ Progress = Callable[[str], None]
 
 _NO_SPACE = ("No space left on device", "os error 28", "Disk quota exceeded")
 _NO_INDEX = ("dns error", "error sending request", "Failed to fetch", "Name or service not known", "timed out")
+_NOT_ASKED = ("network was disabled", "could not be queried", "Request failed", "Unauthorized", "Forbidden")
 _BAD_HASH = ("Hash mismatch", "--require-hashes", "hash mismatch")
 
 
@@ -23,13 +25,10 @@ def run_uv(arguments: Sequence[str], *, cwd: Path, what: str, progress: Progress
     """
     import uv
 
-    # A virtual environment that happens to be active must not be mistaken for the one that is meant.
-    env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
-    env["NO_COLOR"] = "1"
     said: list[str] = []
     try:
         process = subprocess.Popen(
-            [*_tied_to_us(), uv.find_uv_bin(), *arguments], cwd=cwd, env=env, text=True, errors="replace",
+            [*_tied_to_us(), uv.find_uv_bin(), *arguments], cwd=cwd, env=_environment(), text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
     except OSError as error:
@@ -46,6 +45,46 @@ def run_uv(arguments: Sequence[str], *, cwd: Path, what: str, progress: Progress
     if process.returncode != 0:
         raise RuntimeBuildError(f"{what} failed", remedy=_remedy(text, cwd), detail=text.strip()[-8000:])
     return text
+
+
+@dataclass(frozen=True)
+class Said:
+    """What uv printed and how it ended. ``words`` are for people; ``code`` is None when its time ran out."""
+
+    code: int | None
+    output: str = ""
+    words: str = ""
+
+
+def ask_uv(arguments: Sequence[str], *, cwd: Path, seconds: float, given: str = "", env: Mapping[str, str]) -> Said:
+    """What uv answers to a question that may well have no answer: nothing is raised, and ``seconds`` are the limit.
+
+    ``given`` is its standard input; ``env`` are variables of environment that it gets besides those of this process.
+    """
+    import uv
+
+    command = [*_tied_to_us(), uv.find_uv_bin(), *arguments]
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env={**_environment(), **env}, input=given.encode(), capture_output=True, check=False,
+            timeout=seconds,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return Said(None)
+    except OSError as error:
+        return Said(127, words=str(error))
+    return Said(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+
+
+def is_unreachable(words: str) -> bool:
+    """Whether uv failed because an index did not answer, or did not let it in."""
+    return any(mark in words for mark in (*_NO_INDEX, *_NOT_ASKED))
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment without the virtual environment that happens to be active: it is not the one meant."""
+    env = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
+    return env | {"NO_COLOR": "1"}
 
 
 @functools.cache

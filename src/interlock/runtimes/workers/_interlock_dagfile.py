@@ -15,6 +15,7 @@ import traceback
 import warnings
 
 import _interlock_forks as forks
+import _interlock_templates as templates
 
 try:
     from airflow.models.dagbag import DagBag
@@ -47,7 +48,10 @@ _MODULE_PREFIX = re.compile(r"unusual_prefix_[0-9a-f]{8,64}_")
 
 
 def warm_up(folder):
-    """Airflow has loaded what it loads lazily at the first DAG (plugins, links of operators, policies)."""
+    """Airflow has loaded what it loads lazily at the first DAG (plugins, links of operators, policies).
+
+    Returns what looks at templates.
+    """
     path = os.path.join(folder, "interlock_warm_up.py")
     with open(path, "w") as stream:
         stream.write(_WARM_UP)
@@ -55,6 +59,7 @@ def warm_up(folder):
     for dag in bag.process_file(path, only_if_updated=False, safe_mode=False):
         SerializedDAG.to_dict(dag)
     os.remove(path)
+    return templates.Templates()
 
 
 class _Caught(logging.Handler):
@@ -74,8 +79,8 @@ class _Caught(logging.Handler):
 class DagFiles:
     """Everything about parsing that is the same for all files of a request; made before the first fork."""
 
-    def __init__(self, roots, recorder):
-        self.roots, self.recorder = roots, recorder
+    def __init__(self, roots, recorder, looker):
+        self.roots, self.recorder, self.looker = roots, recorder, looker
         self._looks = None
         self.root_text = re.compile(re.escape(roots.project) + r"(?![\w.-])")
         self._made = 0
@@ -184,8 +189,16 @@ class DagFiles:
             text = _MODULE_PREFIX.sub("unusual_prefix_", json.dumps(document, sort_keys=True))
             document = json.loads(self.root_text.sub(".", text))
             document.get("dag", {})["fileloc"] = path
-            done.append({"dag_id": dag.dag_id, "serialized": document, "fileloc": path})
+            told = {"dag_id": dag.dag_id, "serialized": document, "fileloc": path, "templates": self._templates(dag)}
+            done.append(told)
         return done
+
+    def _templates(self, dag):
+        """What is wrong with the templates of a DAG; None where its own code stands in the way."""
+        try:
+            return self.looker.look(dag)
+        except Exception:
+            return None
 
     def describe(self, error, path):
         """An exception as data, with the deepest place in the project's own files."""

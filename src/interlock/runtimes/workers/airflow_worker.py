@@ -54,7 +54,7 @@ class AirflowWorker:
     def __init__(self, channel):
         self.channel = channel
         _throw_away_tables()
-        dagfile.warm_up(_HOME)
+        self.looker = dagfile.warm_up(_HOME)
 
     def hello(self):
         """The engine's version."""
@@ -80,7 +80,7 @@ class AirflowWorker:
         ``files``: what to parse, default what Airflow would find. ``include``: further import roots. ``timeout_s`` and
         ``memory_mb`` hold for one file; ``jobs`` processes at a time, each for up to ``group_size`` files with the
         same imports (1: no file ever shares a process). ``warm``: whether shared imports are done ahead.
-        Returns {"files": [{path, dags: [{dag_id, serialized, fileloc}], errors: [{type, message, file, line,
+        Returns {"files": [{path, dags: [{dag_id, serialized, fileloc, templates}], errors: [{type, message, file, line,
         traceback_tail, missing_module?}], import_seconds, imports, reads, outcome}]}; ``imports`` are the project files
         that ran, ``reads`` those that were opened, ``outcome`` is ok, error, timeout, memory, crashed or exited.
         """
@@ -97,7 +97,7 @@ class AirflowWorker:
             results[path] = result
             self.channel.event(kind="parsed", path=path, done=len(results), total=len(files), outcome=result["outcome"])
 
-        work = _Work(self.channel, roots)
+        work = _Work(self.channel, roots, self.looker)
         limits = {"timeout_s": timeout_s, "memory_mb": memory_mb, "safe_mode": safe_mode}
         forest.Forest(limits, jobs or os.cpu_count() or 1, group_size, work, done).run(foreign, planned)
         return {"files": [results[path] for path in sorted(results)]}
@@ -116,15 +116,15 @@ class _Work:
     """What forked processes do. Made before they are forked, prepared inside the first of them only: import roots and
     the ear for imports never reach the worker itself."""
 
-    def __init__(self, channel, roots):
-        self.channel, self.roots = channel, roots
+    def __init__(self, channel, roots, looker):
+        self.channel, self.roots, self.looker = channel, roots, looker
 
     def prepare(self):
         """This process may run the project's code from now on."""
         self.channel.close()
         sys.path += [folder for folder in self.roots.folders if folder not in sys.path]
         imports.ignore_stored_bytecode(self.roots)
-        files = dagfile.DagFiles(self.roots, imports.Recorder(self.roots))
+        files = dagfile.DagFiles(self.roots, imports.Recorder(self.roots), self.looker)
         files.watch()
         self.parse, self.untouched = files.parse, files.untouched
         self.neutral, self.describe = files.neutral, files.describe
