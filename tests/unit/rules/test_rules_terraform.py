@@ -1,4 +1,4 @@
-"""What the cases cannot show of the Terraform rules: plans, policies in Rego, odd and hostile text."""
+"""What the cases cannot show of the Terraform rules: plans, policies in Rego, versions, odd and hostile text."""
 
 import json
 
@@ -12,6 +12,7 @@ from interlock.rules.rule_terraform_policy import check_policy
 from interlock.rules.terraform_facts import facts_of, local_source
 from interlock.rules.terraform_plan import plan_findings, rego_findings
 from interlock.rules.terraform_syntax import UNKNOWN, parse
+from interlock.rules.terraform_versions import address_of, allows, parts_of
 from tests.regressions.case import check_files
 
 
@@ -160,6 +161,36 @@ def test_module_sources_that_leave_the_project_are_not_followed() -> None:
 def test_modules_that_init_installed_are_not_the_projects() -> None:
     file = SourceFile("infra/.terraform/modules/lake/main.tf", b'a = 1\na = 2\nresource "aws_s3_bucket" "raw" {\n')
     assert facts_of(file) is None and list(check_syntax(file)) == [] and list(check_policy(file)) == []
+
+
+@pytest.mark.parametrize(
+    ("constraint", "version", "allowed"),
+    [
+        ("~> 5.0", "5.94.1", True), ("~> 5.0", "6.0.0", False), ("~> 5.0.1", "5.1.0", False), ("~> 5", "5.9.0", True),
+        ("~> 5", "6.0.0", False), (">= 4.9, < 5.0.0", "4.67.0", True), ("= 1.2.0", "1.2.0", True), ("1.2", "1.2.1", False),
+        ("!= 1.2.0", "1.2.0", False), ("~> 1.0.0-beta1", "1.0.0", None), ("~> 1.0", "1.1.0-rc1", None), ("x", "1", None),
+        (">= 1.0", "", None),
+    ],
+)  # fmt: skip
+def test_constraints_are_read_as_terraform_reads_those_of_providers(constraint, version, allowed) -> None:
+    assert allows(constraint, version) is allowed
+
+
+@pytest.mark.parametrize(
+    ("ours", "written"),
+    # What Terraform 1.11.4 wrote into plans.
+    [(">= 1", ">= 1.0.0"), ("= 1.0.0", "1.0.0"), (">=1,<2", ">= 1.0.0, < 2.0.0"), ("~>1.0,  != 1.5.0", "~> 1.0, != 1.5.0"),
+     ("< 2, >= 1.0", ">= 1.0.0, < 2.0.0"), ("~> 1", "~> 1.0")],
+)  # fmt: skip
+def test_a_constraint_in_a_plan_is_the_one_it_was_made_from(ours, written) -> None:
+    assert parts_of(ours) == parts_of(written)
+
+
+def test_a_provider_has_one_address_however_it_is_spelt() -> None:
+    assert address_of("aws", "") == address_of("a", "hashicorp/aws") == "hashicorp/aws"
+    assert address_of("a", "registry.opentofu.org/hashicorp/AWS") == "hashicorp/aws"
+    assert address_of("a", "example.org/x/aws") == "example.org/x/aws"
+    assert address_of("terraform", "") == "terraform.io/builtin/terraform"
 
 
 def test_blocks_written_as_arguments_twice_are_a_warning() -> None:
