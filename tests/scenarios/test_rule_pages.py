@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 LOCKS = Path(__file__).resolve().parents[2] / "examples" / "payments" / "runtimes"
 # A rule for which a plan or a schema must be at hand has its own tests.
-CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG)
+CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.TERRAFORM)
 
 
 def configuration(files: dict[str, bytes]) -> str:
@@ -32,7 +32,7 @@ def configuration(files: dict[str, bytes]) -> str:
         if wanted:
             sections.append(text)
             runtimes.append(f"  {name}: {{python: '3.11', lock: runtimes/{name}.lock}}")
-    return "\n".join(["version: 1", "project: shop", *sections, "runtimes:", *runtimes, ""])
+    return "\n".join(["version: 1", "project: shop", *sections, *(["runtimes:"] if runtimes else []), *runtimes, ""])
 
 
 @pytest.mark.parametrize("section", ["Bad", "Good"])

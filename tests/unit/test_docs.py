@@ -173,6 +173,7 @@ MODELS = {
     "airflow": shape.AirflowSection,
     "dbt": shape.DbtSection,
     "spark": shape.SparkSection,
+    "terraform": shape.TerraformSection,
     "runtimes": shape.RuntimeConfig,
     "environments": shape.Environment,
     "airflow of an environment": shape.AirflowTarget,

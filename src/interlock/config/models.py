@@ -77,6 +77,13 @@ class SparkSection(Model):
     runtime: str = "spark"
 
 
+class TerraformSection(Model):
+    """Root modules, found by looking where none are named. ``timeout``: what one run of Terraform may take."""
+
+    roots: tuple[ProjectPath, ...] = ()
+    timeout: Duration = timedelta(minutes=1)
+
+
 class AirflowApi(Model):
     """Airflow's REST API; user and password are read from the named environment variables at run time."""
 
@@ -199,6 +206,7 @@ class ProjectConfig(Model):
     airflow: AirflowSection | None = None
     dbt: DbtSection | None = None
     spark: SparkSection | None = None
+    terraform: TerraformSection = TerraformSection()
     runtimes: dict[str, RuntimeConfig] = {}
     ledger: str = "sqlite:///.interlock/ledger.db"
     artifacts: str = ".interlock/artifacts"

@@ -11,6 +11,8 @@ from interlock.catalog.git import Base, base_of, listed
 from interlock.catalog.reading import ProjectReading
 from interlock.catalog.shared_cache import shared_cache
 from interlock.catalog.sources import SKIPPED_FOLDERS, Sources
+from interlock.catalog.store import ReadingCache
+from interlock.config import TerraformSection
 from interlock.engine.outcomes import Outcome, Outcomes
 from interlock.engine.project import Project
 from interlock.model.errors import RuntimeBuildError
@@ -20,6 +22,7 @@ from interlock.rules.baseline import read_baseline
 from interlock.rules.spread import ahead
 
 if TYPE_CHECKING:
+    from interlock.engine.infrastructure import Infrastructure
     from interlock.engine.rule_check import RuleCheck, Seen
 
 
@@ -131,30 +134,34 @@ class _Look:
         """What the readers and the rules say."""
         not_checked: list[NotChecked] = []
         if self._static:
+            from interlock.engine.infrastructure import NOTHING
             from interlock.engine.rule_check import unread_rules
 
             not_checked.append(unread_rules())
             look = self._at_files()
+            infrastructure = NOTHING
         else:
             # Most of the readers' time is waiting for a worker; the process is forked before they have threads.
             with ThreadPoolExecutor(1, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
                 announced = pool.submit(self._announce, at_files)
+                asked = pool.submit(lambda: self._infrastructure(announced.result().seen))
                 if self.reading is None:
                     not_checked += self._read()
-                look = announced.result()
+                look, infrastructure = announced.result(), asked.result()
             self._sources.also(look.sources)
         rules = self._rules()
-        findings = rules.ask(look.seen, self.reading)
+        findings = rules.ask(look.seen, self.reading, infrastructure)
         self.timings |= look.timings | rules.timings
         parsed = self.reading is not None and any(self.reading.parsed.values())
-        self.learned = look.fresh or parsed
-        self.settled = not parsed and not self.fell_back
+        self.learned = look.fresh or parsed or infrastructure.fresh
+        self.settled = not parsed and not self.fell_back and not infrastructure.fresh
         if self.reading is not None:
             not_checked += self.reading.not_checked
         return Outcome(
             findings,
-            tuple(dict.fromkeys((*not_checked, *self._sources.said()))),
+            tuple(dict.fromkeys((*not_checked, *infrastructure.not_checked, *self._sources.said()))),
             len(self.reading.catalog.resources) if self.reading else 0,
+            infrastructure.around,
         )
 
     def _rules(self) -> "RuleCheck":
@@ -169,6 +176,21 @@ class _Look:
         # What rules across files make of the texts is in the cache when they are asked again, with the readings.
         findings = rules.ask(seen, None) if not self._static else ()
         return _AtFiles(seen, findings, self._sources.account(), rules.fresh, rules.timings)
+
+    def _infrastructure(self, seen: "Seen") -> "Infrastructure":
+        """What Terraform says: asked here, since it is this process that ends what it started."""
+        from interlock.engine.infrastructure import Asking, ask_about
+
+        begun = perf_counter()
+        section = TerraformSection() if self._project.unconfigured else self._project.config.terraform
+        asking = Asking(self._sources, seen.examined, section)
+        cache = ReadingCache(self._project.cache)
+        found = ask_about(asking, cache, self._note)
+        self.timings["terraform"] = perf_counter() - begun
+        return found
+
+    def _note(self, text: str) -> None:
+        self._project.on_progress(Progress("terraform", text))
 
     def _announce(self, at_files: Callable[[], "_AtFiles"]) -> "_AtFiles":
         """Wait for what source text alone tells, and say the first of it: the readers take longer."""

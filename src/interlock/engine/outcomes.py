@@ -1,13 +1,14 @@
 """What earlier checks of this very state said: where nothing changed there is nothing to ask the rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from interlock.catalog.git import Base
 from interlock.catalog.sources import Sources
 from interlock.catalog.store import ReadingCache
+from interlock.catalog.terraform_state import Around
 from interlock.config import ProjectConfig
 from interlock.config.load import FILE_NAME
 from interlock.engine.project import Project
@@ -21,18 +22,23 @@ _SPACE = "outcomes"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Findings before the baseline is laid over them, what was not checked, and how many resources there are."""
+    """Findings before the baseline is laid over them, what was not checked, and how many resources there are.
+
+    ``around``: what was around Terraform's root modules, where there are any.
+    """
 
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
     resources: int
+    around: Around | None = None
 
 
 class Outcomes:
     """Outcomes of one project in its cache: the newest of each kind of check.
 
-    An outcome counts again while the rules, the day (waivers end), the runtimes, the base, and all that was seen of
-    the files are the same (``Sources.trace``). Nothing else decides what rules and readers say.
+    An outcome counts again while the rules, the day (waivers end), the runtimes, the base, all that was seen of the
+    files (``Sources.trace``), and what is around root modules of Terraform's are the same. Nothing else decides what
+    rules and readers say.
     """
 
     def __init__(
@@ -56,12 +62,16 @@ class Outcomes:
         try:
             if stored is None or stored["given"] != self._given() or not self._sources.holds(stored["trace"]):
                 return None
+            around = Around(*stored["around"]) if stored["around"] else None
+            if around is not None and not around.holds(self._project.root):
+                return None
         except RuntimeBuildError:
             return None  # whoever reads now will say so
         return Outcome(
             tuple(map(Finding.unpacked, stored["findings"])),
             tuple(NotChecked(*one) for one in stored["not_checked"]),
             stored["resources"],
+            around,
         )
 
     def keep(self, outcome: Outcome) -> None:
@@ -72,6 +82,7 @@ class Outcomes:
             "findings": [one.packed() for one in outcome.findings],
             "not_checked": [[one.what, one.why] for one in outcome.not_checked],
             "resources": outcome.resources,
+            "around": [*astuple(outcome.around)] if outcome.around else None,
         }
         self._cache.save(_SPACE, {self._kind: stored})
 

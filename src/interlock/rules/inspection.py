@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
+from interlock.model.findings import Finding
 from interlock.rules.files import Layout, SourceFile
 
 T = TypeVar("T")
@@ -29,7 +30,8 @@ class Inspection:
     ``config`` is None without an interlock.yaml, ``reading`` in a static check. ``base`` is the same for the commit
     that this one is compared with: its ``reading`` is always None, and unchanged files share their facts. ``changed``:
     paths that differ from the base, those that are gone included. ``known_rules`` are all ids, ``today`` is in UTC.
-    ``passing``: what files held in commits after the base and hold no more, by path.
+    ``passing``: what files held in commits after the base and hold no more, by path. ``told``: findings of
+    tools that were run beside the rules.
     """
 
     layout: Layout
@@ -44,6 +46,7 @@ class Inspection:
     today: date = date.min
     keep: Keep = computed
     passing: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    told: Sequence[Finding] = ()
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

@@ -37,6 +37,7 @@ class Needs(StrEnum):
     CATALOG = "the catalog"
     SCHEMAS = "recorded schemas"
     PLAN = "a Terraform plan"
+    TERRAFORM = "Terraform itself"
 
 
 @dataclass(frozen=True)
