@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from interlock.rules.terraform_plan_file import Plan
+from interlock.rules.terraform_policies import Policies
 from interlock.runtimes.environments import Runtime
 from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.terraform import binary_on_path, validate
@@ -164,3 +166,17 @@ def test_a_provider_of_the_branch_reads_writes_and_reaches_nothing_but_the_proje
     (told,) = validate(binary, tmp_path, "infra", 60).diagnostics
     found = json.loads(told["detail"].partition("plugin message: ")[2].partition("\n")[0])
     expect_nothing_found(found, outside, own, "{}")
+
+
+def test_policies_read_write_and_reach_nothing_but_their_folder(tmp_path: Path, outside: dict[str, Any]) -> None:
+    own = tmp_path / "policies" / "settings.json"
+    own.parent.mkdir()
+    own.write_text("{}")
+    body = TRIES.format(own=str(own), **outside).replace("\n", "\n    ")
+    program = tells(f"def check(plan):{body}", "yield {'summary': 'tried', 'detail': json.dumps(found)}")
+    (own.parent / "tries.py").write_text(program)
+    rego = "package interlock\n\nwarn contains json.marshal(opa.runtime().env) if { true }\n"
+    policies = Policies(tmp_path, ["a.rego", "policies/tries.py"], lambda path: rego.encode(), 60)
+    environment, tried = policies.judge(Plan("plan.json", {}, {}))
+    assert "of-the-" not in environment.summary and "HOME" in environment.summary
+    expect_nothing_found(json.loads(tried.detail.partition("\n")[0]), outside, own, "{}")

@@ -1,6 +1,6 @@
 """Check a work tree: what the readers and the rules say of it, less what the base and the baseline had already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from interlock.model.findings import Finding, NotChecked
 from interlock.model.progress import Progress
 from interlock.rules.baseline import read_baseline
 from interlock.rules.spread import ahead
+from interlock.rules.terraform_plan_file import Plan, read_plan
 
 if TYPE_CHECKING:
     from interlock.engine.infrastructure import Infrastructure
@@ -36,6 +37,7 @@ class Checked:
 
     ``base``: the commit that new is told by, "" where everything counts as new. ``static``: no runtime was used.
     ``outgrown``: how many findings the baseline file lists that are there no more. ``reading`` is None in a static one.
+    ``plans``: Terraform plans that were looked at.
     """
 
     findings: tuple[Finding, ...]
@@ -46,6 +48,7 @@ class Checked:
     static: bool = False
     outgrown: int = 0
     reading: ProjectReading | None = None
+    plans: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -53,16 +56,23 @@ class Checked:
 
 
 def check_project(
-    project: Project, *, since: str | None = None, static: bool = False, must_read: bool = False
+    project: Project,
+    *,
+    since: str | None = None,
+    static: bool = False,
+    must_read: bool = False,
+    plans: Sequence[Path] = (),
 ) -> Checked:
     """Read the project and ask every rule; where nothing changed since an earlier check, say what that one said.
 
     ``since``: a commit, "" for the one where this branch left the trunk: only what was not there yet is new. None: all
     is new. ``static``: no runtime is built and none of the project's code is run; the same happens by itself where a
     runtime cannot be built, unless the project ``must_read`` be by its own engines: then ``reading`` is never None.
-    Raises ``UsageError`` for a commit that is not there.
+    ``plans``: files with the JSON of Terraform plans. Raises ``UsageError`` for a commit that is not there, and for a
+    file that is no plan.
     """
     begun = perf_counter()
+    given = [read_plan(path, project.root) for path in dict.fromkeys(plans)]
     base = base_of(project.root, since) if since is not None else None
     config = None if project.unconfigured else project.config
     static = static or config is None
@@ -74,8 +84,10 @@ def check_project(
     if shared is not None:
         shared.fetch(say)
     sources = Sources(project.root)
-    look = _Look(project, base, sources, _files(project.root, sources), static=static, must_read=must_read)
-    outcomes = Outcomes(project, config, base, sources, look.paths, static=static) if config is not None else None
+    look = _Look(project, base, sources, _files(project.root, sources), given, static=static, must_read=must_read)
+    outcomes = None
+    if config is not None and not given:  # what is said of a plan is not kept: the next one is another
+        outcomes = Outcomes(project, config, base, sources, look.paths, static=static)
     known = outcomes.recall() if outcomes is not None else None
     if known is None or (must_read and not look.knows_all()):
         known = look.outcome()
@@ -93,6 +105,7 @@ def check_project(
         static or look.fell_back,
         outgrown,
         look.reading,
+        tuple(plan.path for plan in given),
     )
 
 
@@ -115,9 +128,17 @@ class _Look:
     """
 
     def __init__(
-        self, project: Project, base: Base | None, sources: Sources, paths: list[str], *, static: bool, must_read: bool
+        self,
+        project: Project,
+        base: Base | None,
+        sources: Sources,
+        paths: list[str],
+        plans: Sequence[Plan],
+        *,
+        static: bool,
+        must_read: bool,
     ) -> None:
-        self._project, self._base, self._sources = project, base, sources
+        self._project, self._base, self._sources, self._plans = project, base, sources, plans
         self._static, self._must_read = static, must_read
         self.paths = paths
         self.reading: ProjectReading | None = None
@@ -134,12 +155,11 @@ class _Look:
         """What the readers and the rules say."""
         not_checked: list[NotChecked] = []
         if self._static:
-            from interlock.engine.infrastructure import NOTHING
             from interlock.engine.rule_check import unread_rules
 
             not_checked.append(unread_rules())
             look = self._at_files()
-            infrastructure = NOTHING
+            infrastructure = self._infrastructure(look.seen)
         else:
             # Most of the readers' time is waiting for a worker; the process is forked before they have threads.
             with ThreadPoolExecutor(1, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
@@ -178,14 +198,14 @@ class _Look:
         return _AtFiles(seen, findings, self._sources.account(), rules.fresh, rules.timings)
 
     def _infrastructure(self, seen: "Seen") -> "Infrastructure":
-        """What Terraform says: asked here, since it is this process that ends what it started."""
+        """What Terraform and policies say: here, since it is this process that ends what it started."""
         from interlock.engine.infrastructure import Asking, ask_about
 
         begun = perf_counter()
         section = TerraformSection() if self._project.unconfigured else self._project.config.terraform
-        asking = Asking(self._sources, seen.examined, section)
+        asking = Asking(self._sources, self.paths, seen.examined, section, self._plans)
         cache = ReadingCache(self._project.cache)
-        found = ask_about(asking, cache, self._note)
+        found = ask_about(asking, cache, self._note, static=self._static)
         self.timings["terraform"] = perf_counter() - begun
         return found
 

@@ -26,7 +26,7 @@ from interlock.rules.run import find, inspection_of
 from interlock.rules.spread import spread
 from interlock.rules.version import version
 
-_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.TERRAFORM})
+_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.TERRAFORM})
 
 
 class RuleCheck:
@@ -77,7 +77,8 @@ class RuleCheck:
         inspection = inspection_of(
             self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
-            passing=self._base.passing() if self._base else None, told=infrastructure.findings,
+            passing=self._base.passing() if self._base else None, plans=infrastructure.plans,
+            told=infrastructure.findings,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
@@ -140,7 +141,8 @@ def _told_by_base(
 ) -> tuple[Finding, ...]:
     """What source text alone tells is old when the base had it too; the rest when nothing that it is about changed.
 
-    ``modules``: the folders of Terraform's root modules, by resource.
+    What a plan would do now is always new: the base has none. ``modules``: the folders of Terraform's root modules, by
+    resource.
     """
     known = Counter(one.key for one in before)
     files = {r.key: (r.path, *r.files) for r in inspection.reading.catalog.resources} if inspection.reading else {}

@@ -10,6 +10,7 @@ from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
 from interlock.model.findings import Finding
 from interlock.rules.files import Layout, SourceFile
+from interlock.rules.terraform_plan_file import JudgedPlan
 
 T = TypeVar("T")
 Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
@@ -30,8 +31,8 @@ class Inspection:
     ``config`` is None without an interlock.yaml, ``reading`` in a static check. ``base`` is the same for the commit
     that this one is compared with: its ``reading`` is always None, and unchanged files share their facts. ``changed``:
     paths that differ from the base, those that are gone included. ``known_rules`` are all ids, ``today`` is in UTC.
-    ``passing``: what files held in commits after the base and hold no more, by path. ``told``: findings of
-    tools that were run beside the rules.
+    ``passing``: what files held in commits after the base and hold no more, by path. ``plans``: Terraform plans that
+    were handed in. ``told``: findings of tools that were run beside the rules.
     """
 
     layout: Layout
@@ -46,6 +47,7 @@ class Inspection:
     today: date = date.min
     keep: Keep = computed
     passing: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+    plans: Sequence[JudgedPlan] = ()
     told: Sequence[Finding] = ()
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 

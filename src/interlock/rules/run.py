@@ -15,6 +15,7 @@ from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Family
 from interlock.rules.rule_terraform_validate import unrepeated
 from interlock.rules.rule_waivers import waive
+from interlock.rules.terraform_plan_file import JudgedPlan
 
 _ORDER = list(Severity)
 
@@ -32,6 +33,7 @@ def inspection_of(
     today: date | None = None,
     keep: Keep | None = None,
     passing: Mapping[str, Sequence[bytes]] | None = None,
+    plans: Sequence[JudgedPlan] = (),
     told: Sequence[Finding] = (),
 ) -> Inspection:
     """What project checks look at, from what the files told."""
@@ -41,7 +43,7 @@ def inspection_of(
             facts.setdefault(name, {})[path] = fact
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(), keep or computed, passing or {}, told,
+        today or datetime.now(UTC).date(), keep or computed, passing or {}, plans, told,
     )  # fmt: skip
 
 

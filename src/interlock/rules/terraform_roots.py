@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import normpath
+from typing import Any
 
 from interlock.catalog.sources import FOLDERS, Sources
 from interlock.model.errors import ConfigError, Place
@@ -86,3 +87,30 @@ def _known(name: str, folders: Mapping[str, Folder]) -> str:
             place=Place("interlock.yaml"),
         )
     return path
+
+
+def root_of_plan(document: Mapping[str, Any], folders: Mapping[str, Folder], roots: Sequence[str]) -> str | None:
+    """The root module that a plan was made from: the only one, or the only one that declares just what it shows.
+
+    None where that cannot be told.
+    """
+    if len(roots) == 1:
+        return roots[0]
+    shown = _shown(document)
+    alike = [root for root in roots if shown and _declared(folders[root]) == shown]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _declared(folder: Folder) -> set[str]:
+    managed = {f"{one[0]}.{one[1]}" for _, one in folder.all("resource")}
+    read = {f"data.{one[0]}.{one[1]}" for _, one in folder.all("data")}
+    return managed | read | {f"module.{one[0]}" for _, one in folder.all("module")}
+
+
+def _shown(document: Mapping[str, Any]) -> set[str]:
+    """What the configuration inside a plan declares at its root."""
+    module = document["configuration"].get("root_module", {}) if isinstance(document.get("configuration"), dict) else {}
+    resources, calls = module.get("resources"), module.get("module_calls")
+    listed = resources if isinstance(resources, list) else []
+    found = {str(one.get("address")) for one in listed if isinstance(one, dict)}
+    return found | {f"module.{name}" for name in (calls if isinstance(calls, dict) else ())}

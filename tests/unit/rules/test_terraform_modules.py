@@ -1,4 +1,4 @@
-"""Which folders are root modules, and what Terraform's words mean."""
+"""Which folders are root modules, where the resources of a plan stand, and what Terraform's words mean."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from interlock.rules.files import SourceFile
 from interlock.rules.rule_terraform_validate import unrepeated
 from interlock.rules.terraform_diagnostics import findings_of, shown, unready
 from interlock.rules.terraform_facts import Folder, facts_of, folders_from
-from interlock.rules.terraform_roots import Stack, roots_of, stack_of
+from interlock.rules.terraform_places import Places
+from interlock.rules.terraform_roots import Stack, root_of_plan, roots_of, stack_of
 from interlock.runtimes.terraform import Answer
 
 CALL = 'module "{0}" {{\n  source = "{1}"\n}}\n'
@@ -56,6 +57,40 @@ def test_a_root_module_consists_of_what_it_calls_and_of_files_that_git_ignores(t
     assert "terragrunt" in stack_of(Sources(tmp_path), "infra", folders(known)).unfit
     leaving = folders({"infra/main.tf": CALL.format("a", "../../elsewhere")})
     assert "outside the project" in stack_of(Sources(tmp_path / "modules"), "infra", leaving).unfit
+
+
+def test_a_plan_belongs_to_the_only_root_or_to_the_one_that_declares_just_what_it_shows() -> None:
+    found = folders({"a/main.tf": LAKE + 'data "x_y" "z" {}\n' + CALL.format("m", "x/y"), "b/main.tf": LAKE})
+    shows = {"resources": [{"address": "aws_s3_bucket.lake"}, {"address": "data.x_y.z"}], "module_calls": {"m": {}}}
+    plan = {"configuration": {"root_module": shows}}
+    assert root_of_plan(plan, found, ["a", "b"]) == "a"
+    assert root_of_plan({}, found, ["b"]) == "b"
+    for other in ({}, {"configuration": {"root_module": {}}}, {"configuration": 1}):
+        assert root_of_plan(other, found, ["a", "b"]) is None
+    twins = folders({"a/main.tf": LAKE, "b/main.tf": LAKE})
+    assert (
+        root_of_plan({"configuration": {"root_module": {"resources": shows["resources"][:1]}}}, twins, ["a", "b"])
+        is None
+    )
+
+
+def test_a_resource_of_a_plan_stands_where_it_is_declared_called_or_said_to_be_gone() -> None:
+    found = folders(
+        {
+            "infra/main.tf": CALL.format("lake", "../modules/lake") + CALL.format("far", "acme/lake/aws") + LAKE,
+            "infra/gone.tf": "removed {\n  from = aws_s3_bucket.old\n  lifecycle {\n    destroy = true\n  }\n}\n",
+            "modules/lake/buckets.tf": "\n" + LAKE,
+        }
+    )
+    places = Places(found, "infra", "plan.json")
+    assert str(places.of("aws_s3_bucket.lake")) == "infra/main.tf:7"
+    assert str(places.of('module.lake["a.b]c"].aws_s3_bucket.lake[0]')) == "modules/lake/buckets.tf:2"
+    assert str(places.of("module.far.aws_s3_bucket.raw")) == "infra/main.tf:4"
+    assert str(places.of("module.lake.module.inner.a.b")) == "infra/main.tf:1"
+    assert str(places.of('aws_s3_bucket.old["x"]')) == "infra/gone.tf:1"
+    for nowhere in ("aws_s3_bucket.unknown", "module.unknown.a.b", "", "x", 'a["]'):
+        assert str(places.of(nowhere)) == "plan.json"
+    assert str(Places(found, None, "plan.json").of("aws_s3_bucket.lake")) == "plan.json"
 
 
 STACK = Stack(
