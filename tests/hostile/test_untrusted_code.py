@@ -2,7 +2,9 @@
 
 import json
 import os
+import platform
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,9 +13,13 @@ from typing import Any
 import psutil
 import pytest
 
+from interlock.rules.terraform_plan_file import Plan
+from interlock.rules.terraform_policies import Policies
 from interlock.runtimes.environments import Runtime
 from interlock.runtimes.sandbox import Confinement
+from interlock.runtimes.terraform import binary_on_path, validate
 from interlock.runtimes.worker import Worker
+from tests.support.terraform import needs_terraform
 
 pytestmark = pytest.mark.engine
 
@@ -129,3 +135,48 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
         return "python" in process.name() and process.cwd() == str(folder)
     except psutil.Error:
         return False
+
+
+def tells(body: str, output: str) -> str:
+    """What tries, and gives what it found to ``output`` instead of raising it."""
+    return body.replace('raise ValueError("found " + json.dumps(found))', output)
+
+
+@needs_terraform
+def test_a_provider_of_the_branch_reads_writes_and_reaches_nothing_but_the_project(
+    tmp_path: Path, outside: dict[str, Any]
+) -> None:
+    own = tmp_path / "infra" / "settings.json"
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
+    providers = own.parent / f".terraform/providers/registry.terraform.io/acme/evil/1.0.0/linux_{machine}"
+    providers.mkdir(parents=True)
+    own.write_text("{}")
+    source = '{\n      source = "acme/evil"\n    }\n'
+    (own.parent / "main.tf").write_text(f"terraform {{\n  required_providers {{\n    evil = {source}  }}\n}}\n")
+    lock = 'provider "registry.terraform.io/acme/evil" {\n  version = "1.0.0"\n}\n'
+    (own.parent / ".terraform.lock.hcl").write_text(lock)
+    program = providers / "terraform-provider-evil_v1.0.0"
+    # Terraform repeats the first line that a provider prints, if it is not the one that it waits for.
+    program.write_text(
+        f"#!{sys.executable}\n" + tells(TRIES.format(own=str(own), **outside), "print(json.dumps(found))")
+    )
+    program.chmod(0o755)
+    binary = binary_on_path(open_tofu=False)
+    assert binary is not None
+    (told,) = validate(binary, tmp_path, "infra", 60).diagnostics
+    found = json.loads(told["detail"].partition("plugin message: ")[2].partition("\n")[0])
+    expect_nothing_found(found, outside, own, "{}")
+
+
+def test_policies_read_write_and_reach_nothing_but_their_folder(tmp_path: Path, outside: dict[str, Any]) -> None:
+    own = tmp_path / "policies" / "settings.json"
+    own.parent.mkdir()
+    own.write_text("{}")
+    body = TRIES.format(own=str(own), **outside).replace("\n", "\n    ")
+    program = tells(f"def check(plan):{body}", "yield {'summary': 'tried', 'detail': json.dumps(found)}")
+    (own.parent / "tries.py").write_text(program)
+    rego = "package interlock\n\nwarn contains json.marshal(opa.runtime().env) if { true }\n"
+    policies = Policies(tmp_path, ["a.rego", "policies/tries.py"], lambda path: rego.encode(), 60)
+    environment, tried = policies.judge(Plan("plan.json", {}, {}))
+    assert "of-the-" not in environment.summary and "HOME" in environment.summary
+    expect_nothing_found(json.loads(tried.detail.partition("\n")[0]), outside, own, "{}")

@@ -77,6 +77,8 @@ if __name__ == "__main__":
     print(pyspark.__version__, 1)
 """
 MODEL = "select i as id, i * 2 as amount from range(100) t(i)\n"
+GONE = {"address": "aws_s3_bucket.lake", "type": "aws_s3_bucket", "change": {"actions": ["delete"]}}
+PLAN = {"format_version": "1.2", "planned_values": {}, "resource_changes": [GONE]}
 FILES = {
     "jobs/settle.py": JOB,
     "dags/nightly.py": DAG,
@@ -214,7 +216,9 @@ def _begin(story: Story) -> None:
     story.run("build.refused", "build")
     story.run("check.baseline", "check", "--write-baseline")
     (story.root / "interlock-baseline.json").unlink()
-    story.write({"dags/nightly.py": DAG})
+    story.write({"dags/nightly.py": DAG, "plan.json": json.dumps(PLAN)})
+    story.run("check.plan", "check", "--terraform-plan", "plan.json")
+    (story.root / "plan.json").unlink()
     story.run("check", "check")
     story.run("build", "build")
 

@@ -16,8 +16,8 @@ from tests.regressions.test_pages import PAGES, files_in
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 LOCKS = Path(__file__).resolve().parents[2] / "examples" / "payments" / "runtimes"
-# A rule for which a plan or a schema must be at hand has its own tests.
-CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG)
+# A rule for which a schema must be at hand has its own tests.
+CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.TERRAFORM)
 
 
 def configuration(files: dict[str, bytes]) -> str:
@@ -32,7 +32,7 @@ def configuration(files: dict[str, bytes]) -> str:
         if wanted:
             sections.append(text)
             runtimes.append(f"  {name}: {{python: '3.11', lock: runtimes/{name}.lock}}")
-    return "\n".join(["version: 1", "project: shop", *sections, "runtimes:", *runtimes, ""])
+    return "\n".join(["version: 1", "project: shop", *sections, *(["runtimes:"] if runtimes else []), *runtimes, ""])
 
 
 @pytest.mark.parametrize("section", ["Bad", "Good"])
@@ -47,7 +47,8 @@ def test_example_of_a_page_is_true(rule, section, tmp_path, monkeypatch):
     for path, data in files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
-    checked = check_project(Project(tmp_path))
+    plans = [tmp_path / path for path in files if path == "plan.json"]
+    checked = check_project(Project(tmp_path), plans=plans)
     found = [(one.rule, str(one.place), one.summary) for one in checked.findings]
     assert any(one[0] == rule.id for one in found) is (section == "Bad"), found
     if section == "Good":

@@ -173,6 +173,8 @@ MODELS = {
     "airflow": shape.AirflowSection,
     "dbt": shape.DbtSection,
     "spark": shape.SparkSection,
+    "terraform": shape.TerraformSection,
+    "retention of terraform": shape.TerraformRetention,
     "runtimes": shape.RuntimeConfig,
     "environments": shape.Environment,
     "airflow of an environment": shape.AirflowTarget,
@@ -220,6 +222,8 @@ def shown(field: Any) -> str:
         return next(
             f"{seconds // size}{unit}" for unit, size in (("d", 86400), ("m", 60), ("s", 1)) if not seconds % size
         )
+    if isinstance(value, tuple):
+        return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

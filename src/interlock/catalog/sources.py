@@ -15,6 +15,9 @@ SKIPPED_FOLDERS = frozenset(
      ".interlock", "node_modules", ".ipynb_checkpoints"}
 )  # fmt: skip
 
+# No file is called so.
+FOLDERS = "*/"
+
 
 class Sources:
     """Files below ``root`` by POSIX path relative to it. Contents are read on first use and kept as they were then."""
@@ -30,7 +33,10 @@ class Sources:
         self.not_checked: dict[str, str] = {}
 
     def under(self, folder: str, skip: Iterable[str] = ()) -> list[str]:
-        """Every regular file below ``folder``, sorted. Links are followed once, and not out of the project."""
+        """Every regular file below ``folder``, sorted. Links are followed once, and not out of the project.
+
+        ``skip``: names that are left out; ``FOLDERS`` leaves all folders out.
+        """
         key = (folder.removeprefix("./").rstrip("/") or ".", *sorted(skip))
         if key not in self._listed:
             top = os.path.normpath(self.root / folder)
@@ -56,7 +62,7 @@ class Sources:
             elif entry.name in skip:
                 continue
             elif entry.is_dir():
-                if entry.name not in SKIPPED_FOLDERS:
+                if entry.name not in SKIPPED_FOLDERS and FOLDERS not in skip:
                     yield from self._walk(path, skip, above | {real})
             elif entry.is_file() and not entry.name.endswith((".pyc", ".pyo")):
                 yield self.relative(path)

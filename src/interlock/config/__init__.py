@@ -14,6 +14,7 @@ from interlock.config.models import (
     RuntimeConfig,
     SparkSection,
     SparkTarget,
+    TerraformSection,
     ValueDeclaration,
     Warehouse,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "RuntimeConfig",
     "SparkSection",
     "SparkTarget",
+    "TerraformSection",
     "ValueDeclaration",
     "Warehouse",
     "load_config",

@@ -77,6 +77,34 @@ class SparkSection(Model):
     runtime: str = "spark"
 
 
+def _policy(path: str) -> str:
+    if not path.endswith((".rego", ".py")):
+        raise ValueError("a pattern that ends in .rego or .py was expected")
+    return path
+
+
+PolicyPath = Annotated[ProjectPath, AfterValidator(_policy)]
+
+
+class TerraformRetention(Model):
+    """How long backups (snapshots too) and logs must be kept at least."""
+
+    backups: Duration | None = None
+    logs: Duration | None = None
+
+
+class TerraformSection(Model):
+    """Root modules, found by looking where none are named; globs of policies that plans are put before.
+
+    ``timeout``: what one run of Terraform, and one policy, may take.
+    """
+
+    roots: tuple[ProjectPath, ...] = ()
+    policies: tuple[PolicyPath, ...] = ("policies/*.rego", "policies/*.py")
+    retention: TerraformRetention = TerraformRetention()
+    timeout: Duration = timedelta(minutes=1)
+
+
 class AirflowApi(Model):
     """Airflow's REST API; user and password are read from the named environment variables at run time."""
 
@@ -199,6 +227,7 @@ class ProjectConfig(Model):
     airflow: AirflowSection | None = None
     dbt: DbtSection | None = None
     spark: SparkSection | None = None
+    terraform: TerraformSection = TerraformSection()
     runtimes: dict[str, RuntimeConfig] = {}
     ledger: str = "sqlite:///.interlock/ledger.db"
     artifacts: str = ".interlock/artifacts"

@@ -1,6 +1,6 @@
 """Check a work tree: what the readers and the rules say of it, less what the base and the baseline had already."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from interlock.catalog.reading import ProjectReading
 from interlock.catalog.shared_cache import shared_cache
 from interlock.catalog.sources import SKIPPED_FOLDERS, Sources
 from interlock.catalog.store import ReadingCache
+from interlock.config import TerraformSection
 from interlock.engine.outcomes import Outcome, Outcomes
 from interlock.engine.project import Project
 from interlock.model.errors import RuntimeBuildError
@@ -19,8 +20,10 @@ from interlock.model.findings import Finding, NotChecked
 from interlock.model.progress import Progress
 from interlock.rules.baseline import read_baseline
 from interlock.rules.spread import ahead
+from interlock.rules.terraform_plan_file import Plan, read_plan
 
 if TYPE_CHECKING:
+    from interlock.engine.infrastructure import Infrastructure
     from interlock.engine.rule_check import RuleCheck, Seen
     from interlock.runtimes.resolving import Answer
 
@@ -37,6 +40,7 @@ class Checked:
 
     ``base``: the commit that new is told by, "" where everything counts as new. ``static``: no runtime was used.
     ``outgrown``: how many findings the baseline file lists that are there no more. ``reading`` is None in a static one.
+    ``plans``: Terraform plans that were looked at.
     """
 
     findings: tuple[Finding, ...]
@@ -47,6 +51,7 @@ class Checked:
     static: bool = False
     outgrown: int = 0
     reading: ProjectReading | None = None
+    plans: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -54,16 +59,23 @@ class Checked:
 
 
 def check_project(
-    project: Project, *, since: str | None = None, static: bool = False, must_read: bool = False
+    project: Project,
+    *,
+    since: str | None = None,
+    static: bool = False,
+    must_read: bool = False,
+    plans: Sequence[Path] = (),
 ) -> Checked:
     """Read the project and ask every rule; where nothing changed since an earlier check, say what that one said.
 
     ``since``: a commit, "" for the one where this branch left the trunk: only what was not there yet is new. None: all
     is new. ``static``: no runtime is built and none of the project's code is run; the same happens by itself where a
     runtime cannot be built, unless the project ``must_read`` be by its own engines: then ``reading`` is never None.
-    Raises ``UsageError`` for a commit that is not there.
+    ``plans``: files with the JSON of Terraform plans. Raises ``UsageError`` for a commit that is not there, and for a
+    file that is no plan.
     """
     begun = perf_counter()
+    given = [read_plan(path, project.root) for path in dict.fromkeys(plans)]
     base = base_of(project.root, since) if since is not None else None
     config = None if project.unconfigured else project.config
     static = static or config is None
@@ -75,8 +87,10 @@ def check_project(
     if shared is not None:
         shared.fetch(say)
     sources = Sources(project.root)
-    look = _Look(project, base, sources, _files(project.root, sources), static=static, must_read=must_read)
-    outcomes = Outcomes(project, config, base, sources, look.paths, static=static) if config is not None else None
+    look = _Look(project, base, sources, _files(project.root, sources), given, static=static, must_read=must_read)
+    outcomes = None
+    if config is not None and not given:  # what is said of a plan is not kept: the next one is another
+        outcomes = Outcomes(project, config, base, sources, look.paths, static=static)
     known = outcomes.recall() if outcomes is not None else None
     if known is None or (must_read and not look.knows_all()):
         known = look.outcome()
@@ -94,6 +108,7 @@ def check_project(
         static or look.fell_back,
         outgrown,
         look.reading,
+        tuple(plan.path for plan in given),
     )
 
 
@@ -116,9 +131,17 @@ class _Look:
     """
 
     def __init__(
-        self, project: Project, base: Base | None, sources: Sources, paths: list[str], *, static: bool, must_read: bool
+        self,
+        project: Project,
+        base: Base | None,
+        sources: Sources,
+        paths: list[str],
+        plans: Sequence[Plan],
+        *,
+        static: bool,
+        must_read: bool,
     ) -> None:
-        self._project, self._base, self._sources = project, base, sources
+        self._project, self._base, self._sources, self._plans = project, base, sources, plans
         self._static, self._must_read = static, must_read
         self.paths = paths
         self.reading: ProjectReading | None = None
@@ -141,36 +164,38 @@ class _Look:
 
             not_checked.append(unread_rules())
             look = self._at_files()
+            infrastructure = self._infrastructure(look.seen)
         else:
             from interlock.engine.index import PackageIndex
 
             project = self._project
             index = PackageIndex(project, project.config, self._sources, ReadingCache(project.cache))
             # Most of the readers' time is waiting for a worker; the process is forked before they have threads.
-            with ThreadPoolExecutor(2, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
+            with ThreadPoolExecutor(3, thread_name_prefix="rules") as pool, ahead(self._at_files) as at_files:
                 announced = pool.submit(self._announce, at_files)
                 asked = pool.submit(index.answers)
+                judged = pool.submit(lambda: self._infrastructure(announced.result().seen))
                 if self.reading is None:
                     not_checked += self._read()
-                look = announced.result()
-                answers = asked.result()
+                look, infrastructure, answers = announced.result(), judged.result(), asked.result()
             missed += index.not_checked
             self.timings["package index"] = index.seconds
             self._sources.also(look.sources)
         rules = self._rules()
-        findings = rules.ask(look.seen, self.reading, answers)
+        findings = rules.ask(look.seen, self.reading, answers, infrastructure)
         self.timings |= look.timings | rules.timings
         missed += rules.missed
         parsed = self.reading is not None and any(self.reading.parsed.values())
-        self.learned = look.fresh or parsed
-        self.settled = not parsed and not self.fell_back
+        self.learned = look.fresh or parsed or infrastructure.fresh
+        self.settled = not parsed and not self.fell_back and not infrastructure.fresh
         if self.reading is not None:
             not_checked += self.reading.not_checked
         return Outcome(
             findings,
-            tuple(dict.fromkeys((*not_checked, *self._sources.said(), *missed))),
+            tuple(dict.fromkeys((*not_checked, *infrastructure.not_checked, *self._sources.said(), *missed))),
             len(self.reading.catalog.resources) if self.reading else 0,
             lasts=_SOON if missed else _DAY,
+            around=infrastructure.around,
         )
 
     def _rules(self) -> "RuleCheck":
@@ -185,6 +210,21 @@ class _Look:
         # What rules across files make of the texts is in the cache when they are asked again, with the readings.
         findings = rules.ask(seen, None, {}) if not self._static else ()
         return _AtFiles(seen, findings, self._sources.account(), rules.fresh, rules.timings)
+
+    def _infrastructure(self, seen: "Seen") -> "Infrastructure":
+        """What Terraform and policies say: here, since it is this process that ends what it started."""
+        from interlock.engine.infrastructure import Asking, ask_about
+
+        begun = perf_counter()
+        section = TerraformSection() if self._project.unconfigured else self._project.config.terraform
+        asking = Asking(self._sources, self.paths, seen.examined, section, self._plans)
+        cache = ReadingCache(self._project.cache)
+        found = ask_about(asking, cache, self._note, static=self._static)
+        self.timings["terraform"] = perf_counter() - begun
+        return found
+
+    def _note(self, text: str) -> None:
+        self._project.on_progress(Progress("terraform", text))
 
     def _announce(self, at_files: Callable[[], "_AtFiles"]) -> "_AtFiles":
         """Wait for what source text alone tells, and say the first of it: the readers take longer."""

@@ -3,13 +3,14 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from interlock.catalog.git import Base
 from interlock.catalog.sources import Sources
 from interlock.catalog.store import ReadingCache
+from interlock.catalog.terraform_state import Around
 from interlock.config import ProjectConfig
 from interlock.config.load import FILE_NAME
 from interlock.engine.project import Project
@@ -28,20 +29,23 @@ _SPACE = "outcomes"
 class Outcome:
     """Findings before the baseline is laid over them, what was not checked, and how many resources there are.
 
-    ``lasts``: seconds after which others than the project's files may have changed their mind.
+    ``lasts``: seconds after which others than the project's files may have changed their mind. ``around``: what was
+    around Terraform's root modules, where there are any.
     """
 
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
     resources: int
     lasts: float
+    around: Around | None = None
 
 
 class Outcomes:
     """Outcomes of one project in its cache: the newest of each kind of check.
 
-    An outcome counts again while the rules, the day (waivers end), the runtimes, the tools, the base, and all that was
-    seen of the files are the same (``Sources.trace``), and it is not older than it lasts.
+    An outcome counts again while the rules, the day (waivers end), the runtimes, the tools, the base, what is around
+    root modules of Terraform's, and all that was seen of the files (``Sources.trace``) are the same, and it is not
+    older than it lasts.
     """
 
     def __init__(
@@ -67,6 +71,9 @@ class Outcomes:
         try:
             if stored["given"] != self._given() or not self._sources.holds(stored["trace"]):
                 return None
+            around = Around(*stored["around"]) if stored["around"] else None
+            if around is not None and not around.holds(self._project.root):
+                return None
         except RuntimeBuildError:
             return None  # whoever reads now will say so
         return Outcome(
@@ -74,6 +81,7 @@ class Outcomes:
             tuple(NotChecked(*one) for one in stored["not_checked"]),
             stored["resources"],
             stored["lasts"],
+            around,
         )
 
     def keep(self, outcome: Outcome) -> None:
@@ -86,6 +94,7 @@ class Outcomes:
             "findings": [one.packed() for one in outcome.findings],
             "not_checked": [[one.what, one.why] for one in outcome.not_checked],
             "resources": outcome.resources,
+            "around": [*astuple(outcome.around)] if outcome.around else None,
         }
         self._cache.save(_SPACE, {self._kind: stored})
 

@@ -10,9 +10,10 @@ from typing import Any
 from interlock.catalog.discover import discover
 from interlock.catalog.git import Base
 from interlock.catalog.reading import ProjectReading
-from interlock.catalog.sources import Sources
+from interlock.catalog.sources import Sources, is_below
 from interlock.catalog.store import ReadingCache
 from interlock.config import ProjectConfig
+from interlock.engine.infrastructure import NOTHING, Infrastructure
 from interlock.engine.project import Project
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding, NotChecked
@@ -26,7 +27,7 @@ from interlock.rules.spread import spread
 from interlock.rules.version import version
 from interlock.runtimes.resolving import Answer
 
-_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.INDEX})
+_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.INDEX, Needs.TERRAFORM})
 
 
 class RuleCheck:
@@ -70,7 +71,13 @@ class RuleCheck:
         self.timings["rules: files"] = perf_counter() - begun
         return Seen(examined, before, old_texts)
 
-    def ask(self, seen: "Seen", reading: ProjectReading | None, index: Mapping[str, Answer]) -> tuple[Finding, ...]:
+    def ask(
+        self,
+        seen: "Seen",
+        reading: ProjectReading | None,
+        index: Mapping[str, Answer],
+        infrastructure: Infrastructure = NOTHING,
+    ) -> tuple[Finding, ...]:
         """Every finding, those that were there at the base no longer new. ``index``: see ``Inspection``."""
         begun = perf_counter()
         before = self._before(seen)
@@ -78,10 +85,12 @@ class RuleCheck:
             self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
             passing=self._base.passing() if self._base else None, index=index, digests=self._sources.digest,
+            plans=infrastructure.plans, told=infrastructure.findings,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
-            found = _told_by_base(found, find(before, seen.before), inspection, self._base.changed)
+            old, modules = find(before, seen.before), infrastructure.modules
+            found = _told_by_base(found, old, inspection, self._base.changed, modules)
         self.timings["rules: project"] = perf_counter() - begun
         self.missed = inspection.not_checked
         return found
@@ -137,9 +146,17 @@ def kept(
 
 
 def _told_by_base(
-    found: Iterable[Finding], before: Iterable[Finding], inspection: Inspection, changed: frozenset[str]
+    found: Iterable[Finding],
+    before: Iterable[Finding],
+    inspection: Inspection,
+    changed: frozenset[str],
+    modules: Mapping[str, Sequence[str]],
 ) -> tuple[Finding, ...]:
-    """What source text alone tells is old when the base had it too; the rest when nothing that it is about changed."""
+    """What source text alone tells is old when the base had it too; the rest when nothing that it is about changed.
+
+    What a plan would do now is always new: the base has none. ``modules``: the folders of Terraform's root modules, by
+    resource.
+    """
     known = Counter(one.key for one in before)
     files = {r.key: (r.path, *r.files) for r in inspection.reading.catalog.resources} if inspection.reading else {}
     told = []
@@ -147,12 +164,18 @@ def _told_by_base(
         rule = RULES.get(one.rule)
         if rule is not None and rule.needs in _READ:
             about = {one.place.path, *files.get(one.resource, ()), *one.affected}
-            old = changed.isdisjoint(about)
+            inside = any(_lies_in(path, folder) for folder in modules.get(one.resource, ()) for path in changed)
+            old = not inside and changed.isdisjoint(about)
         else:
             old = known[one.key] > 0
             known[one.key] -= old
         told.append(replace(one, new=False) if old else one)
     return tuple(told)
+
+
+def _lies_in(path: str, module: str) -> bool:
+    """Whether a file is part of a module folder; below the project's own folder lies everything else too."""
+    return is_below(path, module) if module else "/" not in path
 
 
 def _reader(sources: Sources, path: str) -> Callable[[], bytes]:
@@ -163,6 +186,6 @@ def unread_rules() -> NotChecked:
     """What a check says that used no runtime."""
     count = sum(rule.needs in _READ for rule in RULES.values())
     return NotChecked(
-        f"{count} rules that need parsed DAGs, dbt's manifest, the catalog or a package index",
+        f"{count} rules that need parsed DAGs, dbt's manifest, the catalog, a package index or Terraform itself",
         "this was a static check: run 'interlock init', lock the runtimes, and check without --static",
     )

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
 from interlock.model.canonical import digest_bytes
-from interlock.model.findings import NotChecked
+from interlock.model.findings import Finding, NotChecked
 from interlock.rules.files import Layout, SourceFile
+from interlock.rules.terraform_plan_file import JudgedPlan
 from interlock.runtimes.resolving import Answer
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Inspection:
     paths that differ from the base, those that are gone included. ``known_rules`` are all ids, ``today`` is in UTC.
     ``passing``: what files held in commits after the base and hold no more, by path. ``index``: what the package index
     says of the requirements and locks of runtimes, by their names. ``digests``: who knows the files' digests already.
+    ``plans``: Terraform plans that were handed in. ``told``: findings of tools that were run beside the rules.
     """
 
     layout: Layout
@@ -50,6 +52,8 @@ class Inspection:
     passing: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
     index: Mapping[str, Answer] = field(default_factory=dict)
     digests: Callable[[str], str] | None = None
+    plans: Sequence[JudgedPlan] = ()
+    told: Sequence[Finding] = ()
     _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _missed: dict[NotChecked, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 

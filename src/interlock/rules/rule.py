@@ -38,6 +38,7 @@ class Needs(StrEnum):
     SCHEMAS = "recorded schemas"
     PLAN = "a Terraform plan"
     INDEX = "a package index"
+    TERRAFORM = "Terraform itself"
 
 
 @dataclass(frozen=True)

@@ -163,39 +163,6 @@ def module_calls(inspection: Inspection) -> Iterator[Finding]:
                 )  # fmt: skip
 
 
-def unpinned(inspection: Inspection) -> Iterator[Finding]:
-    """ILK-TF006 and ILK-TF007: root modules (with a backend) whose providers are whatever is newest today."""
-    roots = [
-        folder for folder in folders_of(inspection).values()
-        if folder.complete and any(facts.get("backend") for facts in folder.files.values())
-    ]  # fmt: skip
-    unlocked = [folder for folder in roots if _lacks_lock(inspection, folder)]
-    for folder in roots:
-        pinned = {one[0] for _, one in folder.all("required") if one[1]}
-        said: set[str] = set()
-        for path, (name, line, end, versioned) in folder.all("provider"):
-            if name not in pinned and not versioned and name not in said:
-                said.add(name)
-                yield Finding(
-                    "ILK-TF006", Severity.WARNING, Place(path, line, end),
-                    f"the provider '{name}' has no version constraint", "Give it one in required_providers.",
-                )  # fmt: skip
-    # Where no root module of several has one, that is how this repository works: said once.
-    for folder in unlocked[:1] if len(unlocked) == len(roots) else unlocked:
-        first = next(path for path, facts in folder.files.items() if facts.get("backend"))
-        others = f", nor has any of the other {len(roots) - 1}" if len(unlocked) == len(roots) > 1 else ""
-        yield Finding(
-            "ILK-TF007", Severity.WARNING, Place(first, 1, 1),
-            f"the root module '{folder.path or '.'}' has no .terraform.lock.hcl{others}",
-            "Run 'terraform init' there, and commit .terraform.lock.hcl.",
-        )  # fmt: skip
-
-
-def _lacks_lock(inspection: Inspection, folder: Folder) -> bool:
-    needs = folder.names("provider") or folder.names("resource") or folder.names("data")
-    return bool(needs) and not inspection.exists(f"{folder.path}/.terraform.lock.hcl".lstrip("/"))
-
-
 FAMILY = Family(
     "terraform",
     (
@@ -204,10 +171,8 @@ FAMILY = Family(
         Rule("ILK-TF003", "duplicate-address", "one address is declared twice in a folder"),
         Rule("ILK-TF004", "undeclared-reference", "a reference to what the module folder does not declare"),
         Rule("ILK-TF005", "module-arguments", "a module is called with an unknown argument or without a required one"),
-        Rule("ILK-TF006", "provider-without-version", "a provider has no version constraint", Severity.WARNING),
-        Rule("ILK-TF007", "no-provider-lock", "a root module has no lock file", Severity.WARNING),
     ),
     file_checks=(FileCheck((*PATTERNS, "*.tfvars"), check_syntax),),
     facts=(FileFacts(FACTS, PATTERNS, facts_of),),
-    project_checks=(duplicates, undeclared, module_calls, unpinned),
+    project_checks=(duplicates, undeclared, module_calls),
 )

@@ -23,7 +23,7 @@ def destroyed(inspection: Inspection) -> Iterator[Finding]:
         if new is None or not old.complete or not new.complete:
             continue
         held, holds = _stateful(old), _stateful(new)
-        moved = {one.partition("[")[0] for facts in new.files.values() for one in facts["moved"]}
+        moved = {one[0].partition("[")[0] for _, one in new.all("moved")}
         for address, (file, resource) in held.items():
             if address in holds:
                 yield from _changed(address, resource, *holds[address])

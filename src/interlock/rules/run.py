@@ -13,7 +13,9 @@ from interlock.rules.inspection import Inspection, Keep, computed
 from interlock.rules.masking import masked
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Family
+from interlock.rules.rule_terraform_validate import unrepeated
 from interlock.rules.rule_waivers import waive
+from interlock.rules.terraform_plan_file import JudgedPlan
 from interlock.runtimes.resolving import Answer
 
 _ORDER = list(Severity)
@@ -34,22 +36,24 @@ def inspection_of(
     passing: Mapping[str, Sequence[bytes]] | None = None,
     index: Mapping[str, Answer] | None = None,
     digests: Callable[[str], str] | None = None,
+    plans: Sequence[JudgedPlan] = (),
+    told: Sequence[Finding] = (),
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
     for path, one in sorted(examined.items()):
-        for name, told in one.facts.items():
-            facts.setdefault(name, {})[path] = told
+        for name, fact in one.facts.items():
+            facts.setdefault(name, {})[path] = fact
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests,
+        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests, plans, told,
     )  # fmt: skip
 
 
 def find(
     inspection: Inspection, examined: Mapping[str, Examined], families: Sequence[Family] = FAMILIES
 ) -> tuple[Finding, ...]:
-    """Every finding, by place: what the files told, what the readers found, what project checks add.
+    """Every finding, by place: what the files told, what readers and tools found, what project checks add.
 
     Waived ones are among them, with their reason. ``affected`` names what lies downstream of the resource.
     """
@@ -59,6 +63,7 @@ def find(
     for family in families:
         for check in family.project_checks:
             found += map(masked, check(inspection))
+    found += unrepeated(inspection.told, found)
     distinct = dict.fromkeys(_with_downstream(finding, inspection.reading) for finding in found)
     return tuple(sorted(with_causes(waive(distinct, inspection)), key=by_place))
 

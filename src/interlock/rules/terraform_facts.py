@@ -2,19 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from posixpath import dirname, normpath
 from typing import Any
 
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.terraform_resources import STATEFUL
-from interlock.rules.terraform_syntax import Argument, Block, Token, all_tokens, parse
+from interlock.rules.terraform_syntax import Argument, Block, Token, all_tokens, parse, value_of
 
 FACTS = "terraform"
 PATTERNS = ("*.tf", "*.tf.json")
+LOCK_NAME = ".terraform.lock.hcl"
 _META = {"source", "version", "providers", "count", "for_each", "depends_on"}
-_LISTS = ("resource", "data", "variable", "local", "module", "output", "provider", "required", "moved", "refs")
+_LISTS = ("resource", "data", "variable", "local", "module", "output", "provider", "required", "core", "moved", "refs")
 _PROVIDERS = frozenset(
     {
         "aws", "google", "azurerm", "azuread", "snowflake", "databricks", "kafka", "confluent",
@@ -75,18 +76,25 @@ def _declare(found: dict[str, Any], block: Block) -> None:
             found["provider"].append([labels[0], *place, "version" in block.arguments])
         case "terraform", 0:
             found["backend"] = bool(block.of("backend") or block.of("cloud")) or found.get("backend", False)
+            core = block.arguments.get("required_version")
+            if core and isinstance(block.value("required_version"), str):
+                found["core"].append([block.value("required_version"), core.line, core.end_line])
             for one in block.of("required_providers"):
-                for argument in one.arguments.values():
-                    found["required"].append([argument.name, _constrained(argument)])
+                found["required"] += [_required(argument) for argument in one.arguments.values()]
         case (("moved" | "removed"), 0):
             source = block.arguments.get("from")
             if source:
-                found["moved"].append("".join(one.text for one in source.tokens))
+                found["moved"].append(["".join(one.text for one in source.tokens), *place])
 
 
-def _constrained(argument: Argument) -> bool:
+def _required(argument: Argument) -> list[Any]:
+    """[local name, whether a constraint is there, source, constraint, line, last line]; "" for what is not known."""
     tokens = argument.tokens
-    return tokens[0].kind == "text" or any(one.text == "version" for one in tokens)
+    constrained = tokens[0].kind == "text" or any(one.text == "version" for one in tokens)
+    value = value_of(tokens)
+    told = {"version": value} if isinstance(value, str) else value if isinstance(value, dict) else {}
+    source, version = (one if isinstance(one := told.get(name), str) else "" for name in ("source", "version"))
+    return [argument.name, constrained, source, version, argument.line, argument.end_line]
 
 
 def _state(block: Block) -> dict[str, Any] | None:
@@ -174,7 +182,8 @@ def _declare_json(found: dict[str, Any], kind: str, part: dict[str, Any]) -> Non
         elif kind == "locals":
             found["local"].append([name, 1, 1])
         elif kind == "module":
-            found[kind].append([name, 1, 1, "", []])
+            source = body.get("source") if isinstance(body, dict) else None
+            found[kind].append([name, 1, 1, source if isinstance(source, str) else "", []])
 
 
 class Folder:
@@ -206,8 +215,13 @@ _PIECES = re.compile(r"(?:^|/)(?:docs?|fixtures?|snippets?|templates?|testdata|t
 
 def folders_of(inspection: Inspection) -> dict[str, Folder]:
     """The module folders of a project, by path ("" is the root)."""
+    return folders_from(inspection.of(FACTS))
+
+
+def folders_from(told: Mapping[str, Any]) -> dict[str, Folder]:
+    """The module folders that these facts, by path of their file, tell of."""
     folders: dict[str, Folder] = {}
-    for path, facts in inspection.of(FACTS).items():
+    for path, facts in told.items():
         folder = dirname(path)
         if _PIECES.search(folder):
             continue
@@ -223,3 +237,17 @@ def local_source(folder: str, source: str) -> str | None:
     if path == ".." or path.startswith("../"):
         return None
     return "" if path == "." else path
+
+
+def closure_of(root: Folder, folders: Mapping[str, Folder]) -> list[Folder]:
+    """A module folder and those of the project that it calls, through others too, itself first."""
+    found = {root.path: root}
+    queue = [root]
+    for folder in queue:
+        for _, call in folder.all("module"):
+            source = local_source(folder.path, call[3])
+            target = folders.get(source) if source is not None else None
+            if target is not None and target.path not in found:
+                found[target.path] = target
+                queue.append(target)
+    return list(found.values())

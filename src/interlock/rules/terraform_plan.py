@@ -4,40 +4,35 @@ Source of the format: developer.hashicorp.com/terraform/internals/json-format (f
 ["create"], ["update"], ["delete"], ["delete", "create"], ["create", "delete"], ["no-op"], ["read"] or ["forget"].
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-from regopy import Interpreter, RegoError
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.iam_documents import document_of, grants_of
-from interlock.rules.terraform_resources import STATEFUL, UNENCRYPTED, UNGUARDED, too_short
+from interlock.rules.terraform_resources import MADE_FROM, OFF_BY_DEFAULT, STATEFUL, UNENCRYPTED, UNGUARDED, too_short
 
 _MAKES = {"create", "update"}
 
 
-def plan_findings(plan: dict[str, Any], path: str) -> list[Finding]:
-    """ILK-TF030 to ILK-TF034 for the changes of a plan. ``path``: the plan's file. No value of a change is shown."""
+def plan_findings(
+    plan: Mapping[str, Any], place_of: Callable[[str], Place], retention: Mapping[str, int]
+) -> list[Finding]:
+    """ILK-TF030 to ILK-TF034 for the changes of a plan.
+
+    ``place_of`` knows where the resource of an address stands. ``retention``: the least days that the project wants, by
+    what is kept.
+    """
     found: list[Finding] = []
-    for change in _changes(plan):
-        found += _of_change(change, Place(path))
+    for one in plan.get("resource_changes", ()):
+        if one.get("mode", "managed") == "managed":
+            found += _of_change(one, place_of(one["address"]), retention)
     return list(dict.fromkeys(found))
 
 
-def _changes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    changes = plan.get("resource_changes") if isinstance(plan, dict) else None
-    for one in changes if isinstance(changes, list) else ():
-        if isinstance(one, dict) and isinstance(one.get("change"), dict) and one.get("mode", "managed") == "managed":
-            yield one
-
-
-def _of_change(one: dict[str, Any], place: Place) -> Iterator[Finding]:
-    kind, address = str(one.get("type", "")), str(one.get("address", "?"))
-    change = one["change"]
-    actions = change.get("actions")
-    actions = {str(action) for action in actions} if isinstance(actions, list) else set()
+def _of_change(one: dict[str, Any], place: Place, retention: Mapping[str, int]) -> Iterator[Finding]:
+    kind, address, change = one["type"], one["address"], one["change"]
+    actions = set(change["actions"])
     if "delete" in actions and kind in STATEFUL:
         yield _destroyed(change, actions, address, place)
     after = change.get("after")
@@ -48,18 +43,32 @@ def _of_change(one: dict[str, Any], place: Place) -> Iterator[Finding]:
     yield from _public(kind, address, after, place)
     yield from _granted(kind, address, after, place)
     for name in UNENCRYPTED.get(kind, ()):
-        if after.get(name) is False:
-            yield _finding(33, Severity.WARNING, place, f"'{address}' keeps its data unencrypted ({name} = false)",
+        if after.get(name) is False or _is_left_off(kind, name, change):
+            told = "false" if after.get(name) is False else "not set"
+            yield _finding(33, Severity.WARNING, place, f"'{address}' keeps its data unencrypted ({name} is {told})",
                            f"Set {name} = true.")  # fmt: skip
     for name, (value, why) in UNGUARDED.items() if kind in STATEFUL else ():
         if after.get(name) is value and old.get(name) is (not value):
             yield _finding(34, Severity.WARNING, place, f"'{address}' from now on {why} ({name})",
                            f"Keep {name} = {str(not value).lower()}.")  # fmt: skip
-    for name in after:
-        short = too_short(kind, name, after[name])
+    for name, value in after.items():
+        short = too_short(kind, name, value, retention)
         if short:
-            yield _finding(34, Severity.WARNING, place, f"'{address}' keeps its {short[1]} for {after[name]} days",
-                           f"Set {name} = 7 or more.")  # fmt: skip
+            least, what = short
+            wanted = least == retention.get(what)
+            yield _finding(
+                34, Severity.ERROR if wanted else Severity.WARNING, place,
+                f"'{address}' keeps its {what} for {value} days" + (f", and {least} are wanted" if wanted else ""),
+                f"Set {name} = {least if wanted else 7} or more.",
+            )  # fmt: skip
+
+
+def _is_left_off(kind: str, name: str, change: dict[str, Any]) -> bool:
+    """Whether a switch that is off by default is not set, and nothing else decides it."""
+    after, unknown = change["after"], change.get("after_unknown")
+    later = unknown if isinstance(unknown, dict) else {}
+    decided = any(after.get(one) or later.get(one) for one in MADE_FROM)
+    return kind in OFF_BY_DEFAULT and name in after and after[name] is None and not later.get(name) and not decided
 
 
 def _finding(number: int, severity: Severity, place: Place, summary: str, remedy: str, detail: str = "") -> Finding:
@@ -69,7 +78,8 @@ def _finding(number: int, severity: Severity, place: Place, summary: str, remedy
 def _destroyed(change: dict[str, Any], actions: set[str], address: str, place: Place) -> Finding:
     if "create" not in actions:
         return _finding(30, Severity.ERROR, place, f"the plan destroys '{address}' with what it holds",
-                        "Keep it, or take it out of the state with a removed block (destroy = false).")  # fmt: skip
+                        "Keep it, or take it out of the state with a removed block (destroy = false). If it shall go, "
+                        "waive this at a removed block.")  # fmt: skip
     paths = change.get("replace_paths")
     names = sorted({str(one[0]) for one in paths if isinstance(one, list) and one}) if isinstance(paths, list) else []
     because = f", because {' and '.join(names)} changed" if names else ""
@@ -107,32 +117,3 @@ def _granted(kind: str, address: str, after: dict[str, Any], place: Place) -> It
             told = ", ".join(grant.services_on_all)
             yield _finding(32, Severity.WARNING, place, f"'{address}' allows {told} on every resource",
                            "Name the resources, or the actions.")  # fmt: skip
-
-
-def rego_findings(policy: str, plan: dict[str, Any], path: str = "") -> list[Finding]:
-    """ILK-TF035: the messages of ``deny`` in ``package interlock``; of ``warn`` as warnings. ``input`` is the plan.
-
-    A policy that Rego cannot read or evaluate is a finding: it protects nothing.
-    """
-    found: list[Finding] = []
-    try:
-        rego = Interpreter()
-        rego.set_input(plan)
-        rego.add_module("policy", policy)
-        for name, severity in (("deny", Severity.ERROR), ("warn", Severity.WARNING)):
-            for message in _messages(str(rego.query(f"data.interlock.{name}"))):
-                found.append(_finding(35, severity, Place(path), message, "Change what the policy refuses."))
-    except (RegoError, ValueError, TypeError, RecursionError) as error:
-        first = next((line for line in str(error).splitlines() if "errormsg" in line), "it has an error")
-        why = first.partition("errormsg")[2].strip(" ()").partition(":")[2] or first
-        return [_finding(35, Severity.ERROR, Place(path), "the policy cannot be evaluated, so it refuses nothing",
-                         "Mend the policy.", why)]  # fmt: skip
-    return found
-
-
-def _messages(output: str) -> list[str]:
-    if output == "undefined":
-        return []
-    told = json.loads(output).get("expressions", [[]])
-    first = told[0] if told else []
-    return sorted(str(one) for one in first) if isinstance(first, list | dict) else []

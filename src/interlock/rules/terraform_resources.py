@@ -4,6 +4,11 @@ Source: the providers' own documentation (registry.terraform.io/providers/hashic
 "Forces new resource". Only arguments are listed that replace a resource in every version of the last years.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_NO_POLICY: Mapping[str, int] = MappingProxyType({})
+
 # By type: arguments whose change replaces the resource, and with it what it holds.
 STATEFUL: dict[str, tuple[str, ...]] = {
     "aws_db_instance": ("engine", "db_name", "storage_encrypted", "kms_key_id"),
@@ -61,6 +66,10 @@ UNENCRYPTED: dict[str, tuple[str, ...]] = {
     "aws_redshift_cluster": ("encrypted",),
 }
 
+# Of these an encryption that is not asked for is off, unless it comes with what the store is made from.
+OFF_BY_DEFAULT = frozenset({"aws_db_instance", "aws_docdb_cluster", "aws_neptune_cluster"})
+MADE_FROM = ("replicate_source_db", "snapshot_identifier", "restore_to_point_in_time", "replication_source_identifier")
+
 # Retention by argument: the smallest number that is sane, and what is kept. 0 in a log group means for ever.
 RETENTION: dict[tuple[str, str], tuple[int, str]] = {
     ("aws_db_instance", "backup_retention_period"): (1, "backups"),
@@ -72,9 +81,14 @@ RETENTION: dict[tuple[str, str], tuple[int, str]] = {
 }
 
 
-def too_short(kind: str, name: str, value: object) -> tuple[int, str] | None:
-    """The least retention and what is kept, where ``value`` is less; None where it is enough or means for ever."""
+def too_short(kind: str, name: str, value: object, policy: Mapping[str, int] = _NO_POLICY) -> tuple[int, str] | None:
+    """The least retention in days and what is kept, where ``value`` is less; None where it is enough, or for ever.
+
+    ``policy``: what a project wants at least, by what is kept.
+    """
     known = RETENTION.get((kind, name))
-    if known is None or isinstance(value, bool) or not isinstance(value, int | float) or value >= known[0]:
+    if known is None or isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return None if kind == "aws_cloudwatch_log_group" and value == 0 else known
+    least = max(known[0], policy.get(known[1], 0))
+    is_enough = value >= least or (kind == "aws_cloudwatch_log_group" and value == 0)
+    return None if is_enough else (least, known[1])

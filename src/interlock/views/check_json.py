@@ -16,6 +16,7 @@ def check_document(checked: "Checked") -> dict[str, Any]:
         "resource_count": checked.resources,
         "base": checked.base,
         "static": checked.static,
+        "plans": list(checked.plans),
         "findings": [finding_document(one) for one in checked.findings],
         "not_checked": plain(checked.not_checked),
         "timings": {name: round(seconds, 3) for name, seconds in checked.timings.items()},

@@ -1,17 +1,19 @@
-"""What the cases cannot show of the Terraform rules: plans, policies in Rego, odd and hostile text."""
+"""What the cases cannot show of the Terraform rules: changes of plans, versions, odd and hostile text."""
 
 import json
 
 import hcl2
 import pytest
 
-from interlock.model.findings import Severity
+from interlock.model.errors import Place
+from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.rule_terraform import check_syntax
 from interlock.rules.rule_terraform_policy import check_policy
 from interlock.rules.terraform_facts import facts_of, local_source
-from interlock.rules.terraform_plan import plan_findings, rego_findings
+from interlock.rules.terraform_plan import plan_findings
 from interlock.rules.terraform_syntax import UNKNOWN, parse
+from interlock.rules.terraform_versions import address_of, allows, parts_of
 from tests.regressions.case import check_files
 
 
@@ -20,15 +22,18 @@ def change(kind: str, actions: list[str], before: object = None, after: object =
     return {**one, "change": {"actions": actions, "before": before, "after": after, **more}}
 
 
-def told(*changes: dict) -> list[tuple[str, Severity]]:
-    plan = {"format_version": "1.2", "resource_changes": list(changes)}
-    return [(one.rule, one.severity) for one in plan_findings(plan, "plan.json")]
+def judged(*changes: dict, **retention: int) -> list[Finding]:
+    return plan_findings({"resource_changes": list(changes)}, lambda address: Place("plan.json"), retention)
+
+
+def told(*changes: dict, **retention: int) -> list[tuple[str, Severity]]:
+    return [(one.rule, one.severity) for one in judged(*changes, **retention)]
 
 
 def test_destroyed_and_replaced_stores_are_errors_and_the_reason_is_named() -> None:
     assert told(change("aws_s3_bucket", ["delete"], {})) == [("ILK-TF030", Severity.ERROR)]
     replaced = change("aws_db_instance", ["create", "delete"], {}, {"engine": "mysql"}, replace_paths=[["engine"]])
-    assert "because engine changed" in plan_findings({"resource_changes": [replaced]}, "p")[0].summary
+    assert "because engine changed" in judged(replaced)[0].summary
     assert told(change("aws_s3_bucket", ["no-op"], {}, {}), change("aws_s3_bucket", ["forget"], {})) == []
     assert told(change("aws_lambda_function", ["delete", "create"], {}, {})) == []
 
@@ -57,31 +62,28 @@ def test_a_plan_that_opens_grants_or_unguards() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "plan", [{}, {"resource_changes": None}, {"resource_changes": [None, {}, {"change": 1}, {"change": {}}]}, [], "x"]
-)
-def test_documents_that_are_no_plans_tell_nothing(plan) -> None:
-    assert plan_findings(plan, "p") == []
-
-
-def test_policies_of_the_project_in_both_ways_of_writing_rego() -> None:
-    plan = {"resource_changes": [change("aws_s3_bucket", ["create"], None, {"tags": {}})]}
-    new = (
-        "package interlock\ndeny contains msg if { some c in input.resource_changes; not c.change.after.tags.owner; "
-        'msg := sprintf("%s has no owner", [c.address]) }\nwarn contains "look" if { true }\n'
-    )
-    old = 'package interlock\ndeny[msg] { input.resource_changes[_].type == "aws_s3_bucket"; msg := "no buckets" }\n'
-    assert [(one.severity, one.summary) for one in rego_findings(new, plan)] == [
-        (Severity.ERROR, "aws_s3_bucket.it has no owner"),
-        (Severity.WARNING, "look"),
+def test_encryption_that_is_off_by_default_and_not_asked_for_is_missing() -> None:
+    left_off = {"storage_encrypted": None, "snapshot_identifier": None}
+    assert told(change("aws_db_instance", ["create"], None, left_off, after_unknown={"id": True})) == [
+        ("ILK-TF033", Severity.WARNING)
     ]
-    assert [one.summary for one in rego_findings(old, plan)] == ["no buckets"]
-    assert rego_findings("package other\nx = 1\n", plan) == []
+    later = change("aws_db_instance", ["create"], None, left_off, after_unknown={"storage_encrypted": True})
+    inherited = change("aws_db_instance", ["create"], None, {**left_off, "snapshot_identifier": "s"})
+    to_be_inherited = change("aws_db_instance", ["create"], None, left_off, after_unknown={"replicate_source_db": True})
+    on_by_default = change("aws_redshift_cluster", ["create"], None, {"encrypted": None})
+    assert told(later, inherited, to_be_inherited, on_by_default) == []
 
 
-def test_a_policy_that_cannot_be_read_is_an_error() -> None:
-    (one,) = rego_findings("package interlock\ndeny[ {\n", {})
-    assert one.rule == "ILK-TF035" and one.severity is Severity.ERROR and "refuses nothing" in one.summary
+def test_retention_below_the_projects_policy_is_an_error_that_names_it() -> None:
+    logs = change("aws_cloudwatch_log_group", ["create"], None, {"retention_in_days": 30})
+    backups = change("aws_db_instance", ["create"], None, {"backup_retention_period": 3})
+    assert told(logs, backups) == []
+    (one,) = judged(logs, backups, logs=90)
+    assert one.severity is Severity.ERROR and "30 days, and 90 are wanted" in one.summary and "90" in one.remedy
+    assert told(backups, backups=3, snapshots=3) == []
+    assert told(backups, backups=7) == [("ILK-TF034", Severity.ERROR)]
+    for_ever = change("aws_cloudwatch_log_group", ["create"], None, {"retention_in_days": 0})
+    assert told(for_ever, logs=90) == []
 
 
 WELL_FORMED = [
@@ -160,6 +162,36 @@ def test_module_sources_that_leave_the_project_are_not_followed() -> None:
 def test_modules_that_init_installed_are_not_the_projects() -> None:
     file = SourceFile("infra/.terraform/modules/lake/main.tf", b'a = 1\na = 2\nresource "aws_s3_bucket" "raw" {\n')
     assert facts_of(file) is None and list(check_syntax(file)) == [] and list(check_policy(file)) == []
+
+
+@pytest.mark.parametrize(
+    ("constraint", "version", "allowed"),
+    [
+        ("~> 5.0", "5.94.1", True), ("~> 5.0", "6.0.0", False), ("~> 5.0.1", "5.1.0", False), ("~> 5", "5.9.0", True),
+        ("~> 5", "6.0.0", False), (">= 4.9, < 5.0.0", "4.67.0", True), ("= 1.2.0", "1.2.0", True), ("1.2", "1.2.1", False),
+        ("!= 1.2.0", "1.2.0", False), ("~> 1.0.0-beta1", "1.0.0", None), ("~> 1.0", "1.1.0-rc1", None), ("x", "1", None),
+        (">= 1.0", "", None),
+    ],
+)  # fmt: skip
+def test_constraints_are_read_as_terraform_reads_those_of_providers(constraint, version, allowed) -> None:
+    assert allows(constraint, version) is allowed
+
+
+@pytest.mark.parametrize(
+    ("ours", "written"),
+    # What Terraform 1.11.4 wrote into plans.
+    [(">= 1", ">= 1.0.0"), ("= 1.0.0", "1.0.0"), (">=1,<2", ">= 1.0.0, < 2.0.0"), ("~>1.0,  != 1.5.0", "~> 1.0, != 1.5.0"),
+     ("< 2, >= 1.0", ">= 1.0.0, < 2.0.0"), ("~> 1", "~> 1.0")],
+)  # fmt: skip
+def test_a_constraint_in_a_plan_is_the_one_it_was_made_from(ours, written) -> None:
+    assert parts_of(ours) == parts_of(written)
+
+
+def test_a_provider_has_one_address_however_it_is_spelt() -> None:
+    assert address_of("aws", "") == address_of("a", "hashicorp/aws") == "hashicorp/aws"
+    assert address_of("a", "registry.opentofu.org/hashicorp/AWS") == "hashicorp/aws"
+    assert address_of("a", "example.org/x/aws") == "example.org/x/aws"
+    assert address_of("terraform", "") == "terraform.io/builtin/terraform"
 
 
 def test_blocks_written_as_arguments_twice_are_a_warning() -> None:

@@ -30,7 +30,7 @@ def test_document_says_how_it_came_about():
         checked(not_checked=[NotChecked("a", "b")], timings={"total": 0.12345}, base="abc", static=True)
     )
     assert document == {
-        "verdict": "pass", "resource_count": 3, "base": "abc", "static": True, "findings": [],
+        "verdict": "pass", "resource_count": 3, "base": "abc", "static": True, "plans": [], "findings": [],
         "not_checked": [{"what": "a", "why": "b"}], "timings": {"total": 0.123},
     }  # fmt: skip
 

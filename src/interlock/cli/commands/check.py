@@ -42,6 +42,12 @@ WriteBaseline = Annotated[
     bool,
     typer.Option("--write-baseline", help="Keep what is wrong today in a file: it stays listed and blocks no more."),
 ]
+TerraformPlans = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--terraform-plan", metavar="FILE", help="Look at a Terraform plan too: the JSON of 'terraform show -json'."
+    ),
+]
 
 
 @app.command()
@@ -50,6 +56,7 @@ def check(
     everything: All = False,
     static: Static = False,
     write_baseline: WriteBaseline = False,
+    terraform_plan: TerraformPlans = None,
     format: Annotated[Format, typer.Option("--format", help="How to report.")] = Format.TEXT,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to a file.")] = None,
     project: Project = Path(),
@@ -60,9 +67,14 @@ def check(
     chosen = Format.JSON if as_json else format
     if everything and changed_since:
         raise UsageError("--all and --changed-since exclude each other", remedy="leave one of them out")
+    if write_baseline and terraform_plan:
+        raise UsageError(
+            "--write-baseline takes no --terraform-plan: what one plan would do is nothing to get used to",
+            remedy="leave out --terraform-plan; waive a finding in a comment where its resource is declared",
+        )
     with reading(project, chosen is Format.JSON, verbose, configured=False) as s:
         since = None if everything or write_baseline else changed_since
-        checked = checking.check_project(s.project, since=since, static=static)
+        checked = checking.check_project(s.project, since=since, static=static, plans=terraform_plan or ())
         if write_baseline:
             _write_baseline(s.project.root, checked, s.output)
             return
