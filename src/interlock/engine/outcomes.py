@@ -22,7 +22,8 @@ from interlock.rules.version import version
 
 # Where this is set, nothing that lies elsewhere is asked for.
 OFFLINE = "INTERLOCK_OFFLINE"
-_SPACE = "outcomes"
+# Raised whenever what is stored changes its shape: older entries are then not found.
+_SPACE = "outcomes-1"
 
 
 @dataclass(frozen=True)
