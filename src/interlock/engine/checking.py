@@ -23,10 +23,11 @@ from interlock.model.errors import RuntimeBuildError
 from interlock.model.findings import Finding, NotChecked
 from interlock.model.progress import Progress
 from interlock.rules.baseline import read_baseline
+from interlock.rules.dbt_project import unknowable
 from interlock.rules.examine import Examined, Examiner, version, wanted
 from interlock.rules.files import Layout
 from interlock.rules.inspection import Inspection
-from interlock.rules.layout import layout_of, layout_of_found
+from interlock.rules.layout import layout_of, layout_of_found, with_shared_folders
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Needs
 from interlock.rules.run import find, inspection_of
@@ -142,6 +143,7 @@ class _Look:
             self._layout = layout_of(self._config, self._paths)
         else:
             self._layout = layout_of_found(discover(self._project.root))
+        self._layout = with_shared_folders(self._layout, self._paths, self._sources.read)
         meant = [path for path in self._paths if wanted(path, FAMILIES)]
         examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1, self._alone)
         lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
@@ -170,7 +172,7 @@ class _Look:
         if before is not None and self._base is not None:
             found = _told_by_base(found, find(before, seen.before), inspection, self._base.changed)
         self.timings["rules: project"] = perf_counter() - begun
-        self.not_checked = self._sources.said()
+        self.not_checked = (*self._sources.said(), *unknowable(inspection))
         return found
 
     def _before(self, seen: "_Seen") -> Inspection | None:
