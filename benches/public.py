@@ -71,7 +71,7 @@ def look(mirror: Path, repository: str, commit: str, scratch: Path) -> Look:
 
 
 def lay_out(mirror: Path, commit: str, root: Path) -> None:
-    """The files of a commit lie below `root`; those that the mirror does not have (large ones) are left out."""
+    """The files of a commit lie below `root`; those that the mirror does not have (large ones) are empty."""
     git = ["git", "--git-dir", str(mirror)]
     listed = subprocess.run([*git, "ls-tree", "-r", "-z", commit], capture_output=True, check=True).stdout
     entries = [line.split(b"\t", 1) for line in listed.split(b"\0") if line.startswith(b"100")]
@@ -82,11 +82,12 @@ def lay_out(mirror: Path, commit: str, root: Path) -> None:
     for _, name in wanted:
         end = told.index(b"\n", at)
         head, at = told[at:end], end + 1
-        if head.endswith(b" missing"):
-            continue
-        size = int(head.rpartition(b" ")[2])
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        if head.endswith(b" missing"):
+            path.touch()
+            continue
+        size = int(head.rpartition(b" ")[2])
         path.write_bytes(told[at : at + size])
         at += size + 1
 

@@ -190,9 +190,10 @@ class _Look:
         self.settled = not parsed and not self.fell_back and not infrastructure.fresh
         if self.reading is not None:
             not_checked += self.reading.not_checked
+        not_checked += [*infrastructure.not_checked, *self._sources.said(), *rules.not_checked, *missed]
         return Outcome(
             findings,
-            tuple(dict.fromkeys((*not_checked, *infrastructure.not_checked, *self._sources.said(), *missed))),
+            tuple(dict.fromkeys(not_checked)),
             len(self.reading.catalog.resources) if self.reading else 0,
             lasts=_SOON if missed else _DAY,
             around=infrastructure.around,

@@ -17,9 +17,10 @@ from interlock.engine.infrastructure import NOTHING, Infrastructure
 from interlock.engine.project import Project
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding, NotChecked
+from interlock.rules.dbt_project import unknowable
 from interlock.rules.examine import Examined, Examiner, wanted
 from interlock.rules.inspection import Inspection
-from interlock.rules.layout import layout_of, layout_of_found
+from interlock.rules.layout import layout_of, layout_of_found, with_shared_folders
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Needs
 from interlock.rules.run import find, inspection_of
@@ -33,8 +34,8 @@ _READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.INDEX, Needs
 class RuleCheck:
     """One look at the files of a project (``paths``), and of the base where there is one.
 
-    ``fresh``: something was looked at that the cache did not know. ``missed``: what a tool did not tell. ``timings``:
-    seconds by step.
+    ``fresh``: something was looked at that the cache did not know. ``missed``: what a tool did not tell.
+    ``not_checked``: what text alone cannot tell. ``timings``: seconds by step.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class RuleCheck:
         self.timings: dict[str, float] = {}
         self.fresh = False
         self.missed: tuple[NotChecked, ...] = ()
+        self.not_checked: tuple[NotChecked, ...] = ()
         self._cache = ReadingCache(project.cache)
-        self._layout = layout_of(config, paths) if config is not None else layout_of_found(discover(project.root))
+        layout = layout_of(config, paths) if config is not None else layout_of_found(discover(project.root))
+        self._layout = with_shared_folders(layout, paths, sources.read)
 
     def at_files(self) -> "Seen":
         """Every file that a rule looks into was examined, now and at the base."""
@@ -92,7 +95,7 @@ class RuleCheck:
             old, modules = find(before, seen.before), infrastructure.modules
             found = _told_by_base(found, old, inspection, self._base.changed, modules)
         self.timings["rules: project"] = perf_counter() - begun
-        self.missed = inspection.not_checked
+        self.missed, self.not_checked = inspection.not_checked, tuple(unknowable(inspection))
         return found
 
     def _before(self, seen: "Seen") -> Inspection | None:

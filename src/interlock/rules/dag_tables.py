@@ -81,6 +81,21 @@ OPERATOR_ARGUMENTS = {
     }.items()
 }  # fmt: skip
 
+# By class name: the arguments without which no version makes one.
+REQUIRED_ARGUMENTS = {
+    "BashOperator": ("bash_command",),
+    "PythonOperator": ("python_callable",),
+    "BranchPythonOperator": ("python_callable",),
+    "ShortCircuitOperator": ("python_callable",),
+    "EmailOperator": ("to", "subject", "html_content"),
+    "ExternalTaskSensor": ("external_dag_id",),
+    "TriggerDagRunOperator": ("trigger_dag_id",),
+    "PythonSensor": ("python_callable",),
+}
+
+# Methods of tasks and of their instances that are called by people, and how they are told apart from others.
+TASK_METHODS = frozenset(_words("set_upstream set_downstream xcom_pull xcom_push"))
+
 # By class name: the arguments that it renders in every version, itself and what is in them.
 TEMPLATED = {
     "BashOperator": frozenset({"bash_command", "env"}),

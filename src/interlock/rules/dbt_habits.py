@@ -1,4 +1,4 @@
-"""Habits that show in the text of a SQL file whose Jinja is blanked out: enough for hints, never for errors."""
+"""Habits that show in the text of a SQL file whose Jinja is blanked out: enough for hints, seldom for errors."""
 
 import re
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ _RELATION = re.compile(r"\{\{[-+]?\s*(?:ref|source)\s*\(")
 _QUIET = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\\n]|''|\\.)*'", re.DOTALL)
 _NAME = r"(?:[A-Za-z_][\w$-]*|\"[^\"\n]+\"|`[^`\n]+`)"
 _TABLE = re.compile(rf"\b(?:from|join)\s+({_NAME}(?:\.{_NAME}){{1,2}}|`[\w$.-]+\.[\w$.*-]+`)(?!\s*\(|[\w.$])", re.I)
+_BARE = re.compile(r"\b(?:from|join)\s+(ref|source)\s*\(\s*''", re.I)
 _INSIDE = re.compile(r"\b(?:extract|l?r?trim|substring|overlay|position)\s*\([^()]*$|\bdistinct\s+$", re.I)
 _SYSTEM = re.compile(r"information_schema|pg_catalog|\bsys\b|account_usage|^snowflake\.|\bsvv?_|\bstl_", re.I)
 _CTE = re.compile(
@@ -43,6 +44,11 @@ def without_jinja(text: str) -> str:
         return ("''" if match[0].startswith("'") else "") + "\n" * match[0].count("\n")
 
     return _QUIET.sub(quiet, _TAG.sub(blank, text))
+
+
+def bare_refs(plain: str) -> list[tuple[str, int]]:
+    """``ref`` and ``source`` where a table is taken from, outside of all Jinja, and their lines."""
+    return [(match[1].lower(), plain.count("\n", 0, match.start(1)) + 1) for match in _BARE.finditer(plain)]
 
 
 def hard_coded_tables(plain: str) -> list[tuple[str, int]]:

@@ -11,9 +11,11 @@ from posixpath import normpath
 from typing import Any
 
 from interlock.catalog.sources import is_below
+from interlock.model.findings import NotChecked
 from interlock.rules.dbt_names import MACRO_PACKAGES
 from interlock.rules.dbt_sql_facts import SQL_FACTS
-from interlock.rules.dbt_yaml_facts import PROJECT_FACTS, YAML_FACTS
+from interlock.rules.dbt_yaml_facts import PROJECT_FACTS, YAML_FACTS, project_facts
+from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 
 _PATHS = {
@@ -124,6 +126,16 @@ def projects(inspection: Inspection) -> Projects:
     return inspection.once("dbt projects", lambda: _assembled(inspection))
 
 
+def unknowable(inspection: Inspection) -> tuple[NotChecked, ...]:
+    """The projects of which nothing can be said, because what belongs to them is not known."""
+    why = "dbt_project.yml is broken, or the name or the paths in it are computed or lie outside of what is checked"
+    return tuple(
+        NotChecked(f"the dbt project {one.folder or '.'}: its models, tests and SQL", why)
+        for one in projects(inspection).own
+        if not one.certain
+    )
+
+
 def _assembled(inspection: Inspection) -> Projects:
     found: list[DbtProject] = []
     for path, told in inspection.of(PROJECT_FACTS).items():
@@ -182,14 +194,28 @@ def _outside(project: DbtProject, inspection: Inspection) -> None:
                     project.roles.setdefault(path, role)
 
 
+def shared_folders(file: SourceFile) -> list[str]:
+    """The folders outside of a project that its dbt_project.yml names, as far as they lie in the repository."""
+    data = (project_facts(file) or {}).get("data", {})
+    folder = file.path.rpartition("/")[0]
+    named = [one for role in _PATHS for one in _folders(data, role, folder)]
+    return [one for one in named if not is_below(one, folder) and one != "." and not one.startswith(("..", "/"))]
+
+
+def _folders(data: Mapping[str, Any], role: str, folder: str) -> list[str]:
+    """The folders of one role from the root on, as dbt_project.yml tells them or dbt assumes them."""
+    keys, default = _PATHS[role]
+    told = next((data[key] for key in keys if isinstance(data.get(key), list)), default)
+    prefix = f"{folder}/" if folder else ""
+    return [normpath(f"{prefix}{one}").removeprefix("./") for one in told]
+
+
 def _roles_config(project: DbtProject) -> None:
-    for role, (keys, default) in _PATHS.items():
-        told = next((project.data[key] for key in keys if isinstance(project.data.get(key), list)), None)
-        folders = [str(one) for one in told] if told is not None else list(default)
+    for role in _PATHS:
+        folders = _folders(project.data, role, project.folder)
         if any("{" in one for one in folders):
             project.certain = False
-        prefix = f"{project.folder}/" if project.folder else ""
-        project.data[f"/{role}"] = [normpath(f"{prefix}{one}").removeprefix("./") for one in folders]
+        project.data[f"/{role}"] = folders
     if project.broken or not project.name or "{" in project.name:
         project.certain = False
 

@@ -12,6 +12,7 @@ The facts of a SQL file (``SQL_FACTS``)::
     snapshots   [[name, line, config, [keys whose value is not plain], last line]]
     config      what ``config(...)`` says plainly; ``open`` are the other keys ("*": any); ``config_line`` is its line
     blocks      [[first line, last line]] of macros and the like, outside of which dbt reads nothing in macro files
+    bare        [["ref" or "source", line]] outside of braces
     tables      [[name, line]] tables that are named as such; ``star``: line of a last ``select *`` from a relation
     late        [column, line] of an incremental filter that takes nothing but what is newer than the newest
 """
@@ -24,7 +25,7 @@ from typing import Any
 
 from jinja2 import nodes
 
-from interlock.rules.dbt_habits import hard_coded_tables, last_star, late_filter, without_jinja
+from interlock.rules.dbt_habits import bare_refs, hard_coded_tables, last_star, late_filter, without_jinja
 from interlock.rules.files import SourceFile
 from interlock.rules.jinja_dbt import MACRO, JinjaError, parse
 
@@ -67,6 +68,7 @@ def sql_facts(file: SourceFile) -> dict[str, Any] | None:
         plain = without_jinja(text)
         told |= {key: value for key, value in (
             ("tables", hard_coded_tables(plain)), ("star", last_star(plain)), ("late", late_filter(text)),
+            ("bare", bare_refs(plain)),
         ) if value}  # fmt: skip
     return told
 

@@ -7,9 +7,11 @@ The facts of a properties file (``YAML_FACTS``)::
                 contract: line or 0, versions: [[version, defined in, line]], typed: false where columns are generated}]
                 of models, seeds, snapshots, analyses
     sources     [{name, line, tables: [[name, line, has freshness, is switched off]]}]
-    tests       [{owner: [kind, name], column, name, line, args, severity, warn_if, error_if, where, enabled}]
+    tests       [{owner: [kind, name], column, name, line, args, severity, warn_if, error_if, where, enabled,
+                reads: [["ref" or "source", arguments]] that arguments name}]
     depends     [[kind, name, line, "ref" or "source", arguments]] of exposures, metrics, unit tests, semantic models
     unit_tests  [[name, model, line, enabled]]
+    docs        [[name, line]] of blocks of documentation that descriptions of this project's own ask for
 
 The facts of dbt_project.yml, packages.yml and dependencies.yml (``PROJECT_FACTS``) are ``error``, ``data`` (all of it)
 and ``lines``: of the keys of model configs by their path (``models/shop/staging``).
@@ -30,6 +32,7 @@ PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
 _YES = ("true", "yes", "on")
 _KINDS = ("models", "seeds", "snapshots", "analyses")
 _CALL = re.compile(r"\b(ref|source)\s*\(([^()]*)\)")
+_DOC = re.compile(r"\{\{-?\s*doc\s*\(\s*\\?['\"]{1,2}([A-Za-z_]\w*)\\?['\"]{1,2}\s*\)\s*-?\}\}")
 _STRING = re.compile(r"\s*(?:'([^']*)'|\"([^\"]*)\")\s*")
 _TEST_CONFIG = ("severity", "warn_if", "error_if", "where", "enabled")
 _NO_ARGUMENTS = (
@@ -79,6 +82,11 @@ def yaml_facts(file: SourceFile) -> dict[str, Any] | None:
     for node in each(get(root, "sources")):
         _source(node, told)
     _dependants(root, told)
+    if "doc(" in file.text:
+        told["docs"] = [
+            [match[1], number] for number, line in enumerate(file.lines, 1)
+            if not line.lstrip().startswith("#") for match in _DOC.finditer(line)
+        ]  # fmt: skip
     return {key: value for key, value in told.items() if value} or None
 
 
@@ -170,6 +178,9 @@ def _test(owner: list[str], column: str, node: yaml.Node, told: dict[str, Any]) 
     args = {key: plain(value) for key, _, value in pairs(body) if key not in _NO_ARGUMENTS}
     if args:
         test["args"] = json.dumps(args, sort_keys=True, default=str)[:500]
+    reads = [named for value in args.values() if isinstance(value, str) if (named := _named(value)) is not None]
+    if reads:
+        test["reads"] = reads
     if text(get(body, "name")):
         test["title"] = text(get(body, "name"))
     told["tests"].append(test)
@@ -193,11 +204,18 @@ def _dependants(root: yaml.Node, told: dict[str, Any]) -> None:
 
 
 def _depends(kind: str, owner: yaml.Node, node: yaml.Node | None, told: dict[str, Any]) -> None:
-    match = _CALL.search(text(node)) if node is not None else None
-    if match is None or node is None:
-        return
+    named = _named(text(node)) if node is not None else None
+    if named is not None and node is not None:
+        told["depends"].append([kind, text(get(owner, "name")), line_of(node), *named])
+
+
+def _named(said: str) -> list[Any] | None:
+    """The ["ref" or "source", literal arguments] that a text calls."""
+    match = _CALL.search(said)
+    if match is None:
+        return None
     parts = match[2].split(",")
     matches = [_STRING.fullmatch(part) for part in parts]
     args = [one[1] or one[2] or "" for one in matches if one]
-    if len(args) == len(parts) or (args and all("=" in part for part in parts[len(args) :])):
-        told["depends"].append([kind, text(get(owner, "name")), line_of(node), match[1], args])
+    literal = len(args) == len(parts) or (args and all("=" in part for part in parts[len(args) :]))
+    return [match[1], args] if literal else None

@@ -21,7 +21,8 @@ class Layout:
     """Where what lies in a project, from interlock.yaml or from looking. Folders are POSIX and relative to the root.
 
     ``dags``: DAG folders. ``python_roots``: further folders that modules are imported from. ``dbt``: dbt project
-    folders. ``spark``: scripts of jobs and streams. ``dialect``: the warehouse's, as sqlglot names it, or "".
+    folders; ``dbt_shared``: folders beside them that they take models, sources or macros from. ``spark``: scripts of
+    jobs and streams. ``dialect``: the warehouse's, as sqlglot names it, or "".
     """
 
     dags: tuple[str, ...] = ()
@@ -29,14 +30,15 @@ class Layout:
     dbt: tuple[str, ...] = ()
     spark: tuple[str, ...] = ()
     dialect: str = ""
+    dbt_shared: tuple[str, ...] = ()
 
     def dag_folder(self, path: str) -> str | None:
         """The DAG folder that holds ``path``; None for files elsewhere."""
         return _innermost(path, self.dags)
 
     def dbt_project(self, path: str) -> str | None:
-        """The dbt project that holds ``path``; None for files elsewhere."""
-        return _innermost(path, self.dbt)
+        """The dbt project or the shared folder that holds ``path``; None for files elsewhere."""
+        return _innermost(path, (*self.dbt, *self.dbt_shared))
 
 
 def _innermost(path: str, folders: tuple[str, ...]) -> str | None:

@@ -1,11 +1,13 @@
 """Where what lies: from interlock.yaml, or from what a look at the repository found."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from interlock.catalog.discover import Found
 from interlock.catalog.spark_reader import script_matches
 from interlock.config import ProjectConfig
-from interlock.rules.files import Layout
+from interlock.rules.dbt_project import shared_folders
+from interlock.rules.files import Layout, SourceFile
 
 
 def layout_of(config: ProjectConfig, paths: Iterable[str]) -> Layout:
@@ -38,6 +40,17 @@ def layout_of_found(found: Found) -> Layout:
         tuple(sorted((*found.jobs, *found.streams))),
         found.dialect,
     )
+
+
+def with_shared_folders(layout: Layout, paths: Iterable[str], read: Callable[[str], bytes]) -> Layout:
+    """The layout with the folders beside its dbt projects that these take files from, as their own files say."""
+    known = set(paths)
+    shared: list[str] = []
+    for folder in layout.dbt:
+        path = "dbt_project.yml" if folder == "." else f"{folder}/dbt_project.yml"
+        if path in known:
+            shared += shared_folders(SourceFile(path, read(path), layout))
+    return replace(layout, dbt_shared=tuple(dict.fromkeys(shared)))
 
 
 def _plain(folder: str) -> str:

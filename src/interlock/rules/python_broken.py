@@ -34,6 +34,8 @@ _IS_PYTHON_2 = re.compile(
     re.MULTILINE,
 )
 
+_EXCEPT_COMMA = re.compile(r"[ \t]*except[ \t]+[\w.]+[ \t]*,[ \t]*(\w+)[ \t]*:")
+
 
 def broken(files: Sequence[SourceFile]) -> Iterator[Finding]:
     """ILK-PY001 and ILK-PY002."""
@@ -47,6 +49,14 @@ def broken(files: Sequence[SourceFile]) -> Iterator[Finding]:
         names = [one for one in found if one.code == "F821"]
         if names and file.tree is not None:
             yield from _undefined(file, file.tree, names)
+        elif any(_catches_a_name(file, one) for one in names):
+            yield from _syntax(file)
+
+
+def _catches_a_name(file: SourceFile, told: Diagnostic) -> bool:
+    """Whether the name that nothing defines stands in ``except Error, name:``: Python 3.14 takes it for a class."""
+    match = _EXCEPT_COMMA.match(file.lines[told.line - 1]) if told.line <= len(file.lines) else None
+    return match is not None and f"`{match[1]}`" in told.message
 
 
 def _syntax(file: SourceFile) -> Iterator[Finding]:
@@ -102,9 +112,18 @@ def _undefined(file: SourceFile, tree: ast.Module, told: Sequence[Diagnostic]) -
         if name in PYTHON_2 or use.main:
             severity = Severity.WARNING
         yield file.finding(
-            "ILK-PY002", one.line, f"the name '{name}' is not defined", _remedy(name, uses.bound), severity=severity,
-            end_line=one.end_line, column=one.column, cause=f"undefined:{file.path}:{name}",
+            "ILK-PY002", one.line, f"the name '{name}' is not defined",
+            _remedy(name, uses.bound - _around(tree, one.line)), severity=severity, end_line=one.end_line,
+            column=one.column, cause=f"undefined:{file.path}:{name}",
         )  # fmt: skip
+
+
+def _around(tree: ast.Module, line: int) -> set[str]:
+    """The functions and classes that a line stands in: none of them is what was meant in it."""
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return {
+        one.name for one in ast.walk(tree) if isinstance(one, kinds) and one.lineno <= line <= (one.end_lineno or 0)
+    }
 
 
 def _remedy(name: str, bound: set[str]) -> str:

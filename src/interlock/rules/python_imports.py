@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from interlock.rules.files import SourceFile
-from interlock.rules.python_names import VENDORS
+from interlock.rules.python_names import AIRFLOW, VENDORS
 from interlock.rules.python_places import bound_names, is_main_guard
 
 _OPEN = re.compile(
@@ -97,11 +97,11 @@ def _imports(tree: ast.Module, sure: int) -> Iterator[list[Any]]:
         node, unsure = stack.pop()
         if isinstance(node, ast.Import):
             for one in node.names:
-                if one.name.partition(".")[0] not in VENDORS:
+                if _is_asked(one.name):
                     yield [0, one.name, [], node.lineno, node.end_lineno or node.lineno, unsure]
         elif isinstance(node, ast.ImportFrom):
             module = node.module or ""
-            if node.level or module.partition(".")[0] not in VENDORS:
+            if node.level or _is_asked(module):
                 names = [one.name for one in node.names if one.name != "*"]
                 yield [node.level, module, names, node.lineno, node.end_lineno or node.lineno, unsure]
         else:
@@ -115,6 +115,12 @@ def _imports(tree: ast.Module, sure: int) -> Iterator[list[Any]]:
             if _is_guard(node) or _is_elsewhere(node):
                 continue
             stack += [(child, unsure) for child in _blocks(node)]
+
+
+def _is_asked(module: str) -> bool:
+    """Whether the project may have the module itself, or Airflow lacks it."""
+    top, _, rest = module.partition(".")
+    return top not in VENDORS or (top == "airflow" and rest != "" and rest.partition(".")[0] not in AIRFLOW)
 
 
 def _names(node: ast.AST) -> set[str]:

@@ -13,7 +13,7 @@ from interlock.rules.inspection import Inspection
 from interlock.rules.python_around import ignored_by_airflow, ignored_by_git, required
 from interlock.rules.python_imports import SURE
 from interlock.rules.python_modules import FACTS, Project, package_of
-from interlock.rules.python_names import VENDORS
+from interlock.rules.python_names import AIRFLOW, VENDORS
 from interlock.rules.python_places import is_aside
 
 # Made by a build, a code generator or each developer, and not committed.
@@ -151,6 +151,8 @@ class _Check:
                 yield self._no_name(one, written, name, path, known, True)
 
     def absolutely(self, one: _Import) -> Iterator[Finding]:
+        if one.top == "airflow":
+            yield from self._of_airflow(one)
         if one.top in self.vendors:
             return
         if not self.modules.exists(one.slashed):
@@ -168,6 +170,17 @@ class _Check:
             if any(names is None or name in names for names in known):
                 continue
             yield from self._nameless(one, name, files)
+
+    def _of_airflow(self, one: _Import) -> Iterator[Finding]:
+        """A module that Airflow has in no version, and that is written almost as one of its own."""
+        second = one.module.split(".")[1]
+        near = get_close_matches(second, AIRFLOW, n=1, cutoff=0.75)
+        if near and not self.modules.exists(f"airflow/{second}"):
+            yield Finding(
+                "ILK-PY003", self._severity(one, True), Place(one.path, one.line, one.end_line),
+                f"Airflow has no module '{second}', of which something is imported here", f"Write 'airflow.{near[0]}'.",
+                cause=f"module:airflow.{second}",
+            )  # fmt: skip
 
     def _nameless(self, one: _Import, name: str, files: Sequence[str]) -> Iterator[Finding]:
         slashes = one.slashed.count("/") + 1
@@ -209,6 +222,8 @@ class _Check:
             near = self._misspelt(slashed, one.path)
             if near:
                 yield self._no_module(one, module, slashed, "/" in slashed or "_" in slashed, near)
+            elif moved := self._under_another_name(slashed, one.path):
+                yield self._no_module(one, module, slashed, False, [moved])
             return
         whole = any(
             whole and root in self.project.layout_roots and self._is_closed(f"{root}/{one.top}/__init__.py".lstrip("/"))
@@ -274,6 +289,19 @@ class _Check:
             self._below[folder] = sorted(one.removeprefix(start) for one in stems if one.startswith(start))
         alike = [one for one in self._below[folder] if one[:1] == slashed[0] and abs(len(one) - len(slashed)) <= 2]
         return get_close_matches(slashed, alike, n=1, cutoff=0.85)
+
+    def _under_another_name(self, slashed: str, path: str) -> str:
+        """The one module of the DAG folder that is called so but for its package, where the name says a lot."""
+        folder, rest = self.inspection.layout.dag_folder(path), slashed.partition("/")[2]
+        if folder is None or len(rest) < 8 or "_" not in rest:
+            return ""
+        start = "" if folder == "." else f"{folder}/"
+        found = {
+            stem.removeprefix(start)
+            for stem in self.modules.stems
+            if stem.startswith(start) and stem.endswith(f"/{rest}") and stem.removeprefix(start).count("/") == 1
+        }
+        return found.pop() if len(found) == 1 else ""
 
     def _no_module(self, one: _Import, module: str, slashed: str, sure: bool, meant: Sequence[str] = ()) -> Finding:
         if meant:

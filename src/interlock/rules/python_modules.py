@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.rules.inspection import Inspection
+from interlock.rules.python_places import is_aside
 
 FACTS = "python-module"
+_AIRFLOWS = frozenset(("dags", "plugins"))
 _BINARY = (".pyi", ".pyx", ".pyd", ".so")
 
 
@@ -92,13 +94,17 @@ class Project:
         return told if isinstance(told, dict) else None
 
     def is_root(self, root: str, importer: str) -> bool:
-        """Whether imports of a file may begin at a folder: a declared one, a usual one, its own, or one above it."""
-        return (
-            root in self.layout_roots
-            or root.rpartition("/")[2] in ("", "src", "plugins", "lib", "libs", "dags")
-            or importer.rpartition("/")[0] == root
-            or importer.startswith(f"{root}/")
-        )
+        """Whether imports of a file may begin at a folder: a declared one, a usual one, its own, or one above it.
+
+        The folders of DAGs and plugins are Airflow's: a script that runs elsewhere finds nothing in them.
+        """
+        if not root or importer.startswith(f"{root}/"):
+            return True
+        layout, last = self.inspection.layout, root.rpartition("/")[2]
+        if root in layout.dags or last in _AIRFLOWS:
+            in_airflow = layout.dag_folder(importer) is not None or not _AIRFLOWS.isdisjoint(importer.split("/"))
+            return in_airflow or is_aside(importer, layout)
+        return root in self.layout_roots or last in ("src", "lib", "libs")
 
     def names_of(self, path: str, seen: frozenset[str] = frozenset()) -> frozenset[str] | None:
         """What can be imported from a module, star imports followed; None where that cannot be known."""

@@ -26,6 +26,16 @@ IMPORTS = {
     **{name: f"import {name}" for name in _words("os sys re json time math logging pendulum boto3 requests yaml csv")},
 }  # fmt: skip
 
+# The modules and packages at the top of Airflow, of all versions from 1.8 to 3.
+AIRFLOW = _words("""
+    api api_connexion api_fastapi api_internal assets auth bin callbacks cli cluster_policies compat config_templates
+    configuration contrib dag_processing datasets decorators default_login example_dags exceptions executors hooks io
+    jobs kubernetes lineage listeners logging logging_config macros metrics migrations models mypy notifications
+    observability operators plugins plugins_manager policies providers providers_manager reproducible_build sdk secrets
+    security sensors sentry serialization settings smart_sensor_dags stats task templates ti_deps timetables traces
+    triggers typing_compat ui utils version www www_rbac
+""")
+
 # A folder of such a name in a project does not say where an import comes from: hubspot.py in a DAG folder is the DAG,
 # `from hubspot import Client` is the vendor's.
 VENDORS = frozenset(sys.stdlib_module_names) | _words("""

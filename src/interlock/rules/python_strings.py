@@ -6,6 +6,7 @@ import re
 import tokenize
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from posixpath import commonprefix
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
@@ -16,6 +17,8 @@ _FITS = 72
 _WORD = re.compile(r"[\w.\-:@*%$#/+=?&{}]+")
 # What begins a string of its own wherever it stands.
 _BEGINS = re.compile(r"--?[A-Za-z]|[a-z][a-z0-9+]*://")
+_OPTION = re.compile(r"--[a-z][a-z\d]*(?:[-_][a-z\d]+)*")
+_ALIKE = 5
 _JOINERS = tuple(" \t\n\r,;:.-_/\\|=&?+([{<>'\"")
 _STARTERS = tuple(" \t\n\r,;:.-/\\|=&?+)]}<>'\"")
 _OPTIONS = re.compile(r"(?:\w*kwargs|kw|\w*_args|args|\w*options|\w*params)")
@@ -55,13 +58,14 @@ def _joined(file: SourceFile, elements: Sequence[ast.expr], few_is_normal: bool)
         return
     for one in tall:
         parts = _parts(file, one)
-        begun = len(parts) > 1 and all(map(_BEGINS.match, parts))
-        if len(parts) < 2 or not (begun or _by_mistake(one, parts)):
+        begun = len(parts) > 1 and (all(map(_BEGINS.match, parts)) or _are_alike(parts))
+        option = len(parts) == 2 and _is_option(parts, texts)
+        if len(parts) < 2 or not (begun or option or _by_mistake(one, parts)):
             continue
         if few_is_normal and len(elements) < 2 and not begun:
             continue
         words = all(_WORD.fullmatch(str(text.value)) for text in texts if text not in tall)
-        sure = (
+        sure = option or (
             words
             and len(texts) == len(elements)
             and (len(elements) > 1 or begun)
@@ -74,6 +78,17 @@ def _joined(file: SourceFile, elements: Sequence[ast.expr], few_is_normal: bool)
             severity=Severity.ERROR if sure else Severity.WARNING, end_line=one.end_lineno or one.lineno,
             column=one.col_offset + 1,
         )  # fmt: skip
+
+
+def _are_alike(parts: Sequence[str]) -> bool:
+    """Whether all are words that begin in one way, as the members of a list do and the parts of a word do not."""
+    return len(commonprefix(list(parts))) >= _ALIKE and all(map(_WORD.fullmatch, parts))
+
+
+def _is_option(parts: Sequence[str], texts: Sequence[ast.Constant]) -> bool:
+    """Whether an option of a command, of which the list has more, is glued to what stands before it."""
+    options = sum(str(one.value).startswith("--") for one in texts)
+    return options > 1 and bool(_WORD.fullmatch(parts[0]) and _OPTION.fullmatch(parts[1]))
 
 
 def _by_mistake(node: ast.Constant, parts: Sequence[str]) -> bool:

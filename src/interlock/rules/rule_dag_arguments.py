@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dag_model import Dag, DagModel, Task, read_dag_model
-from interlock.rules.dag_source import DagSource, is_test_file
+from interlock.rules.dag_source import DagSource, Site, is_test_file
 from interlock.rules.dag_tables import (
     CORE_MODULES,
     DAG_ARGUMENTS,
@@ -14,16 +14,19 @@ from interlock.rules.dag_tables import (
     ONLY_DAGS,
     ONLY_TASKS,
     OPERATOR_ARGUMENTS,
+    REQUIRED_ARGUMENTS,
     TASK_ARGUMENTS,
+    TASK_METHODS,
 )
 from interlock.rules.files import SourceFile
 from interlock.rules.rule import Family, FileCheck, Rule
 
 _NEAR = 0.84
+_NEAR_METHOD = 0.9
 
 
 def check_arguments(file: SourceFile) -> Iterator[Finding]:
-    """ILK-DG008 to ILK-DG011."""
+    """ILK-DG008 to ILK-DG011, ILK-DG025 and ILK-DG026."""
     model = read_dag_model(file)
     if model is None or is_test_file(file.path):
         return
@@ -33,6 +36,9 @@ def check_arguments(file: SourceFile) -> Iterator[Finding]:
         yield from _dag_call(file, dag)
     for task in model.tasks:
         yield from _task_call(file, model, task)
+        yield from _lacking(file, task)
+    for site in model.source.sites:
+        yield from _misspelt_method(file, model.source, site)
 
 
 def _default_args(file: SourceFile, model: DagModel, dag: Dag, seen: set[int]) -> Iterator[Finding]:
@@ -131,6 +137,37 @@ def _task_call(file: SourceFile, model: DagModel, task: Task) -> Iterator[Findin
         )  # fmt: skip
 
 
+def _lacking(file: SourceFile, task: Task) -> Iterator[Finding]:
+    """ILK-DG025. An argument may stand in default_args too, so that it must be named nowhere else in the file."""
+    call = task.site.call
+    required = REQUIRED_ARGUMENTS.get(task.kind, ()) if task.origin.startswith(CORE_MODULES) else ()
+    if not required or call.args or task.site.open or task.site.where.main or isinstance(call.func, ast.Attribute):
+        return
+    given = task.site.keywords
+    lacking = [
+        one for one in required
+        if one not in given and f"'{one}'" not in file.text.replace('"', "'") and not get_close_matches(one, given)
+    ]  # fmt: skip
+    if lacking and "default_args" not in given:
+        yield file.finding(
+            "ILK-DG025", call.lineno, f"{task.kind} is made without {' and '.join(lacking)}: it raises an error",
+            f"Give it: {lacking[0]}=...", end_line=call.end_lineno or 0,
+        )  # fmt: skip
+
+
+def _misspelt_method(file: SourceFile, source: DagSource, site: Site) -> Iterator[Finding]:
+    """ILK-DG026: no object has a method of such a name, unless this file defines one."""
+    function = site.call.func
+    if not isinstance(function, ast.Attribute) or function.attr in TASK_METHODS or "_" not in function.attr:
+        return
+    near = get_close_matches(function.attr, TASK_METHODS, n=1, cutoff=_NEAR_METHOD)
+    if near and not any(one.name == function.attr for one, _ in source.functions):
+        yield file.finding(
+            "ILK-DG026", site.call.lineno, f"a task has no method '{function.attr}': it raises an AttributeError",
+            f"Write '{near[0]}'.", end_line=site.call.end_lineno or 0,
+        )  # fmt: skip
+
+
 def _is_class_use(source: DagSource, task: Task) -> bool:
     """Not an operator that is made: a call of a function or a class method whose name looks like one's."""
     function = task.site.call.func
@@ -145,6 +182,8 @@ FAMILY = Family(
         Rule("ILK-DG009", "refused-argument", "a DAG or operator is given an argument that it does not take"),
         Rule("ILK-DG010", "misspelt-argument", "an argument of a DAG or operator is misspelt"),
         Rule("ILK-DG011", "operator-without-task-id", "an operator is made without a task_id"),
+        Rule("ILK-DG025", "operator-without-argument", "an operator is made without an argument that it needs"),
+        Rule("ILK-DG026", "misspelt-method", "a method of tasks is misspelt"),
     ),
     file_checks=(FileCheck(("*.py",), check_arguments),),
 )

@@ -85,15 +85,41 @@ def check_cycles(file: SourceFile) -> Iterator[Finding]:
     for assign, where in model.source.assigned:
         if id(where.scope) in graphs and where.sure and isinstance(assign.value, ast.BinOp):
             graphs[id(where.scope)].read(assign.value)
+    yield from _on_themselves(file, model)
     for graph in graphs.values():
         for cycle, at in _cycles(graph.edges):
             if len(cycle) == 1:
-                summary, remedy = f"the task '{cycle[0]}' depends on itself", f"Take '{cycle[0]}' out on one side."
-            else:
-                shown = " >> ".join((*cycle, cycle[0]))
-                summary = f"tasks depend on each other in a circle: {shown}"
-                remedy = "Take one of these dependencies away: Airflow refuses a DAG with a cycle."
-            yield file.finding("ILK-DG021", at.lineno, summary, remedy, end_line=at.end_lineno or 0)
+                yield _on_itself(file, cycle[0], at)
+                continue
+            shown = " >> ".join((*cycle, cycle[0]))
+            yield file.finding(
+                "ILK-DG021", at.lineno, f"tasks depend on each other in a circle: {shown}",
+                "Take one of these dependencies away: Airflow refuses a DAG with a cycle.", end_line=at.end_lineno or 0,
+            )  # fmt: skip
+
+
+def _on_themselves(file: SourceFile, model: DagModel) -> Iterator[Finding]:
+    """A task of a branch or a loop that is set before or behind itself; ``_cycles`` tells the others."""
+    calls = {id(task.site.call) for task in model.tasks if task.origin}
+    for site in model.source.sites:
+        function, where = site.call.func, site.where
+        if (
+            not isinstance(function, ast.Attribute) or function.attr not in ("set_upstream", "set_downstream")
+            or where.sure or where.main or len(site.call.args) != 1
+        ):  # fmt: skip
+            continue
+        one, other = function.value, site.call.args[0]
+        if isinstance(one, ast.Name) and isinstance(other, ast.Name) and one.id == other.id:
+            values = model.source.values(where.scope, one.id)
+            if values and all(id(value) in calls for value in values):
+                yield _on_itself(file, one.id, site.call)
+
+
+def _on_itself(file: SourceFile, name: str, at: ast.expr) -> Finding:
+    return file.finding(
+        "ILK-DG021", at.lineno, f"the task '{name}' depends on itself", f"Take '{name}' out on one side.",
+        end_line=at.end_lineno or 0,
+    )  # fmt: skip
 
 
 def _task_names(model: DagModel, scope: Scope) -> set[str]:

@@ -47,7 +47,7 @@ def check_ids(inspection: Inspection) -> Iterator[Finding]:
             effect = (
                 "of the two, Airflow keeps the one that stands last"
                 if here
-                else "Airflow takes one of the two files and refuses the other"
+                else "of the two, Airflow shows the one that it has parsed last"
             )
             apart = not here and _may_be_apart(before[0], path)
             yield Finding(

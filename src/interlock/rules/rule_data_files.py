@@ -12,6 +12,7 @@ from interlock.rules.dag_factory import unknown_dependencies
 from interlock.rules.files import SourceFile
 from interlock.rules.front_matter import front_matter
 from interlock.rules.rule import Family, FileCheck, Rule
+from interlock.rules.rule_dbt_properties import is_read_by_dbt
 from interlock.rules.surroundings import is_broken_on_purpose, is_foreign, weighed
 
 _TEXTS = (
@@ -81,7 +82,7 @@ def yaml_files(file: SourceFile) -> Iterator[Finding]:
     if file.documents is None:
         if _conflicts(file) or _is_template(file):
             return
-        cause = yaml_causes.why_no_yaml(file.text)
+        cause = yaml_causes.why_no_yaml(file.text, rendered=not is_read_by_dbt(file))
         if cause is not None:
             yield file.finding(
                 "ILK-DF001", cause.line, f"the file is no YAML: {cause.what}", cause.remedy,

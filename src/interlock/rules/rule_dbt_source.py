@@ -12,6 +12,7 @@ from interlock.rules.inspection import Inspection
 from interlock.rules.nearest import nearest
 from interlock.rules.rule import Family, FileFacts, Rule
 
+_LEFT_OUT = "dbt only warns of it, and leaves the test out: nothing is tested."
 _READ_ROLES = ("model", "snapshot", "test", "analysis", "macro")
 
 
@@ -44,10 +45,12 @@ def missing_refs(inspection: Inspection) -> Iterator[Finding]:
             role = project.roles.get(path, "")
             if role not in _READ_ROLES or path in project.off:
                 continue
+            test, block = role == "test", role == "macro" or bool(told.get("macros"))
             for target, version, line, conditional in told.get("refs", ()):
-                weak = conditional or role in ("macro", "analysis")
                 place = Place(path, line, line)
-                yield from ref_findings(project, target, version, place, weak=weak, beside=beside)
+                yield from ref_findings(
+                    project, target, version, place, weak=conditional or block, beside=beside, test=test
+                )
 
 
 def ref_findings(
@@ -57,11 +60,16 @@ def ref_findings(
     place: Place,
     *,
     weak: bool = False,
+    test: bool = False,
     beside: Iterable[str] = (),
     rule: str = "ILK-DS002",
     who: str = "",
 ) -> Iterator[Finding]:
-    """What is wrong with one ``ref``. ``weak``: it may never be asked for. ``beside`` are models of other projects."""
+    """What is wrong with one ``ref``.
+
+    ``weak``: it may never be asked for. ``test``: a test asks for it, which dbt then leaves out. ``beside`` are models
+    of other projects.
+    """
     package, name = ("", target) if isinstance(target, str) else (target[0], target[1])
     if not isinstance(name, str) or "{" in name:
         return
@@ -73,7 +81,7 @@ def ref_findings(
     nodes = project.named(name)
     said = f"{who}ref('{name}')" if not package else f"{who}ref('{package}', '{name}')"
     if nodes:
-        if all(one.enabled is False for one in nodes):
+        if all(one.enabled is False for one in nodes) and not test:
             yield Finding(
                 "ILK-DS004", Severity.WARNING if weak else Severity.ERROR, place,
                 f"{said} names a model that is switched off",
@@ -83,9 +91,10 @@ def ref_findings(
         versions = nodes[0].versions
         if version and version != "?" and versions and version not in versions:
             yield Finding(
-                rule, Severity.WARNING if weak else Severity.ERROR, place,
+                rule, Severity.WARNING if weak or test else Severity.ERROR, place,
                 f"{said} asks for version {version}, which is not declared",
                 f"Ask for one of the versions {', '.join(versions)}.", cause=f"dbt-model:{name}:{version}",
+                detail=_LEFT_OUT if test else "",
             )  # fmt: skip
         return
     if any(entry["kind"] == "seeds" and entry["name"] == name for _, entry in project.entries):
@@ -95,11 +104,11 @@ def ref_findings(
     unsure = (project.brings and name not in project.had) or project.unread or name in beside
     if unsure and (not closest or name in beside):
         return
-    severity = Severity.WARNING if weak or unsure else Severity.ERROR
+    severity = Severity.WARNING if weak or test or unsure else Severity.ERROR
     remedy = f"Write ref('{closest}')." if closest else "Add the model, or name one that exists."
     yield Finding(
         rule, severity, place, f"{said} names no model, seed or snapshot of the project", remedy,
-        cause=f"dbt-model:{name}",
+        detail=_LEFT_OUT if test else "", cause=f"dbt-model:{name}",
     )  # fmt: skip
 
 
@@ -112,9 +121,10 @@ def missing_sources(inspection: Inspection) -> Iterator[Finding]:
             role = project.roles.get(path, "")
             if role not in _READ_ROLES or path in project.off:
                 continue
+            test, block = role == "test", role == "macro" or bool(told.get("macros"))
             for source, table, line, conditional in told.get("sources", ()):
-                weak = conditional or role in ("macro", "analysis")
-                yield from source_findings(project, source, table, Place(path, line, line), weak=weak)
+                place = Place(path, line, line)
+                yield from source_findings(project, source, table, place, weak=conditional or block, test=test)
 
 
 def source_findings(
@@ -124,10 +134,11 @@ def source_findings(
     place: Place,
     *,
     weak: bool = False,
+    test: bool = False,
     rule: str = "ILK-DS003",
     who: str = "",
 ) -> Iterator[Finding]:
-    """What is wrong with one ``source``."""
+    """What is wrong with one ``source``. ``weak`` and ``test`` as for ``ref_findings``."""
     declared: dict[str, set[str]] = {}
     for one in (project, *project.packages):
         for name, tables in one.sources.items():
@@ -146,8 +157,31 @@ def source_findings(
     unsure = project.brings and (source, table) not in project.had_sources
     if unsure and not closest:
         return
-    severity = Severity.WARNING if weak or unsure else Severity.ERROR
-    yield Finding(rule, severity, place, f"{said} names {what}", remedy, cause=f"dbt-source:{source}.{table}")
+    yield Finding(
+        rule, Severity.WARNING if weak or test or unsure else Severity.ERROR, place, f"{said} names {what}", remedy,
+        detail=_LEFT_OUT if test else "", cause=f"dbt-source:{source}.{table}",
+    )  # fmt: skip
+
+
+def missing_in_tests(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS002 and ILK-DS003 for what the arguments of generic tests name."""
+    every = projects(inspection)
+    for project in every.own:
+        if not project.certain:
+            continue
+        beside = {name for one in every.everything if one is not project for name in one.nodes}
+        for path, told in project.yaml.items():
+            for test in told.get("tests", ()):
+                nodes = project.named(test["owner"][1])
+                if nodes and all(one.enabled is False for one in nodes):
+                    continue
+                place, who = Place(path, test["line"], test["line"]), f"in the test '{test['name']}', "
+                for call, args in test.get("reads", ()):
+                    if call == "ref" and 1 <= len(args) <= 2:
+                        target = args[0] if len(args) == 1 else args
+                        yield from ref_findings(project, target, "", place, test=True, beside=beside, who=who)
+                    elif call == "source" and len(args) == 2 and not project.unread:
+                        yield from source_findings(project, args[0], args[1], place, test=True, who=who)
 
 
 def unknown_macros(inspection: Inspection) -> Iterator[Finding]:
@@ -256,5 +290,12 @@ FAMILY = Family(
         FileFacts(YAML_FACTS, ("*.yml", "*.yaml"), yaml_facts),
         FileFacts(PROJECT_FACTS, PROJECT_FILES, project_facts),
     ),
-    project_checks=(broken_jinja, missing_refs, missing_sources, unknown_macros, unknown_tests),
+    project_checks=(
+        broken_jinja,
+        missing_refs,
+        missing_sources,
+        missing_in_tests,
+        unknown_macros,
+        unknown_tests,
+    ),
 )

@@ -16,7 +16,7 @@ from typing import Any
 from interlock.model.canonical import digest_of
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
-from interlock.rules.dbt_project import projects
+from interlock.rules.dbt_project import DbtProject, projects
 from interlock.rules.dbt_rendered import rendered_models
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, Rule
@@ -25,8 +25,18 @@ from interlock.rules.sql_findings import SqlKind, SqlProblem, findings_of
 _SPACE = "dbt-sql"
 _DEEPEST = 200
 _KINDS = ("model", "snapshot", "test")
+_TESTED = "dbt_subquery"
 _IDENTIFIER = re.compile(r"(\w??)(__(?:ref|source)__\w+)")
 _PLAIN = re.compile(r"[A-Za-z_]\w*")
+
+# Materializations that have the columns of the SELECT; what a project's own makes of it nobody knows.
+_AS_SELECTED = frozenset(
+    ("", "view", "table", "incremental", "ephemeral", "materialized_view", "dynamic_table", "streaming_table",
+     "materialized view", "external", "snapshot")
+)  # fmt: skip
+# Adapters that put the query of a table, and of these also that of a view, into parentheses.
+_WRAP_TABLES = frozenset(("postgres", "redshift", "snowflake", "duckdb", "bigquery", "trino"))
+_WRAP_VIEWS = frozenset(("postgres", "redshift", "snowflake", "duckdb"))
 
 Model = Mapping[str, Any]
 
@@ -46,11 +56,50 @@ def check_models(inspection: Inspection) -> Iterator[Finding]:
         yield from _problems(model, answer)
         if model["kind"] == "model" and answer["columns"] is not None:
             yield from _declared(model, answer["columns"])
+    columns = {
+        (model["project"], model["name"]): told[key]["columns"]
+        for key, model in models.items()
+        if model["kind"] == "model" and told.get(key)
+    }
+    for project in projects(inspection).own:
+        # A project with a macro of its own for it may put anything into where.
+        if project.certain and not any(name.endswith("get_where_subquery") for name in project.macros):
+            yield from _conditions(project, columns, inspection.layout.dialect)
+
+
+def _conditions(
+    project: DbtProject, columns: Mapping[tuple[str, str], list[str] | None], dialect: str
+) -> Iterator[Finding]:
+    """ILK-SQ for the ``where`` of tests, over the columns of the model that is tested."""
+    from interlock.rules.sql_text import problems
+
+    for path, told in project.yaml.items():
+        for test in told.get("tests", ()):
+            where, (kind, name) = test.get("where"), test["owner"]
+            if not isinstance(where, str) or "{" in where or not where.strip():
+                continue
+            nodes = project.nodes.get(name, [])
+            if kind != "sources" and not any(one.enabled is True for one in nodes):
+                continue
+            known = columns.get((project.folder, name)) if kind == "models" and len(nodes) == 1 else None
+            said = problems(f"select * from {_TESTED} where {where}", dialect, {_TESTED: known}, table=False)
+            lines = [int(test["line"])]
+            for one in findings_of(said, path, partial(_line, lines)):
+                yield replace(one, summary=f"in the where of the test '{test['name']}' of {name}, {one.summary}")
 
 
 def _enabled(model: Model) -> bool:
     """Whether dbt would look at it; what its own text computes counts as rendering made it."""
     return model["enabled"] is not False and str(model["config"].get("enabled", True)).lower() not in ("false", "0", "")
+
+
+def _is_wrapped(model: Model, dialect: str) -> bool:
+    """Whether dbt certainly puts the query into parentheses."""
+    if model["kind"] != "model" or model["materialized"] == "ephemeral":
+        return True
+    if model["materialized"] in ("table", "incremental"):
+        return dialect in _WRAP_TABLES
+    return model["materialized"] == "view" and dialect in _WRAP_VIEWS
 
 
 class _Look:
@@ -76,7 +125,14 @@ class _Look:
             self._digests[key] = "circle"
             model = self._models[key]
             read = [self._digest_of(relation, model) for _, relation in sorted(model["relations"].items())]
-            parts = [self._dialect, model["sql"], model["incremental_sql"], sorted(model["opaque"]), read]
+            parts = [
+                self._dialect,
+                model["sql"],
+                model["incremental_sql"],
+                model["materialized"],
+                sorted(model["opaque"]),
+            ]
+            parts.append(read)
             self._digests[key] = digest_of(parts)[:32]
         return self._digests[key]
 
@@ -88,7 +144,7 @@ class _Look:
 
     def compute(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """What is wrong with each, and its columns, as JSON."""
-        from interlock.rules.sql_text import problems
+        from interlock.rules.sql_text import problems, stray_semicolon
 
         found = {}
         for key in keys:
@@ -97,8 +153,10 @@ class _Look:
             opaque = set(model["opaque"])
             table = model["kind"] == "model"
             said = problems(self._named(model, "sql"), self._dialect, relations, opaque=opaque, table=table)
+            if _is_wrapped(model, self._dialect) and (stray := stray_semicolon(model["sql"], self._dialect)):
+                said = [*said, stray]
             later: list[SqlProblem] = []
-            if model["incremental_sql"]:
+            if model["incremental_sql"] and model["materialized"] in ("", "incremental"):
                 opaque |= set(model["incremental_opaque"])
                 later = problems(
                     self._named(model, "incremental_sql"), self._dialect, relations, opaque=opaque, table=table
@@ -118,6 +176,8 @@ class _Look:
         if key not in self._columns:
             self._columns[key] = None
             model = self._models[key]
+            if model["materialized"] not in _AS_SELECTED:
+                return None
             opaque = set(model["opaque"])
             sql = self._named(model, "sql")
             self._columns[key] = output_columns(sql, self._dialect, self._relations(model), opaque=opaque)
@@ -144,14 +204,17 @@ class _Look:
         return _IDENTIFIER.sub(named, model[text])
 
     def _relation(self, identifier: str, relation: Sequence[Any], model: Model) -> str:
-        """``__ref__.orders`` for ``__ref__orders``: what a query calls ``orders``. Other names stay as they are."""
+        """``__ref__orders.orders`` for ``__ref__orders``: what a query calls ``orders``. Other names stay as they are.
+
+        Models of several schemas may share an alias, so that what stands before it tells them apart.
+        """
         kind = relation[0]
         name = relation[2] if kind in ("ref", "source") and len(relation) > 2 else ""
         if kind == "ref":
             key, _ = self._target(relation, model)
             name = self._models[key]["config"].get("alias", name) if key else name
         versioned = kind == "ref" and any(relation[3:4])
-        return f"__{kind}__.{name}" if name and not versioned and _PLAIN.fullmatch(str(name)) else identifier
+        return f"{identifier}.{name}" if name and not versioned and _PLAIN.fullmatch(str(name)) else identifier
 
     def _target(self, relation: Sequence[Any], model: Model) -> tuple[str, list[str] | None]:
         """(the model that is read, None), or ("", columns of the seed that is)."""

@@ -7,6 +7,7 @@ other code writes, names that a notebook supplies, packages of which a part lies
 from interlock.model.findings import Severity
 from interlock.rules.python_around import REQUIREMENTS, requirements_of
 from interlock.rules.python_broken import broken
+from interlock.rules.python_calls import calls
 from interlock.rules.python_imports import module_facts
 from interlock.rules.python_missing import missing
 from interlock.rules.python_modules import FACTS
@@ -26,8 +27,10 @@ FAMILY = Family(
         Rule("ILK-PY005", "relative-import-in-dag", "a DAG file uses a relative import, which fails in Airflow"),
         Rule("ILK-PY006", "joined-strings", "a missing comma joins two strings", Severity.ERROR),
         Rule("ILK-PY007", "power-for-arguments", "a missing comma before * or ** calculates instead of passing on"),
+        Rule("ILK-PY008", "module-for-class", "a module is used as if it were its class, or a class as its module"),
+        Rule("ILK-PY009", "call-misfit", "a function of the same file is called with arguments that do not fit"),
     ),
-    file_checks=(FileCheck(_PYTHON, missing_commas),),
+    file_checks=(FileCheck(_PYTHON, missing_commas), FileCheck(_PYTHON, calls)),
     facts=(
         FileFacts(FACTS, _PYTHON, module_facts),
         FileFacts(REQUIREMENTS, _REQUIREMENTS, requirements_of),

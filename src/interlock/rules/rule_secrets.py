@@ -29,23 +29,28 @@ PATTERNS = (
 _ENCRYPTED = ("$ANSIBLE_VAULT;", "kind: SealedSecret")
 _SHOWN_ONCE_KNOWN = frozenset({"ILK-SE001", "ILK-SE002"})
 _MOST = 50
+_MORE = "The file holds it {} times."
+_READABLE = "Whoever can read the repository can use it, and so can who finds an old clone."
 
 
 def secrets(file: SourceFile) -> Iterator[Finding]:
     """ILK-SE001 to ILK-SE008."""
     if is_foreign(file.path) or is_encrypted(file):
         return
-    starts: list[int] = []
     told: list[tuple[int, int]] = []
+    same: dict[tuple[str, str], list[Hit]] = {}
     for hit in _hits(file):
         end = hit.start + len(hit.value)
         if any(first < end and hit.start < last for first, last in told):
             continue
         told.append((hit.start, end))
-        starts = starts or _line_starts(file.text)
-        yield _finding(file, hit, bisect_right(starts, hit.start))
+        same.setdefault((hit.rule, hit.value), []).append(hit)
         if len(told) >= _MOST:
-            return
+            break
+    starts = _line_starts(file.text) if same else []
+    for hits in same.values():
+        first = min(hits, key=lambda hit: hit.start)
+        yield _finding(file, first, bisect_right(starts, first.start), len(hits))
 
 
 def is_encrypted(file: SourceFile) -> bool:
@@ -73,7 +78,7 @@ def _line_starts(text: str) -> list[int]:
     return starts
 
 
-def _finding(file: SourceFile, hit: Hit, line: int) -> Finding:
+def _finding(file: SourceFile, hit: Hit, line: int, count: int) -> Finding:
     name = hit.name or assigned_name(file.text, hit.start, hit.value)
     shown = f"{hit.value[:4]}…" if hit.rule in _SHOWN_ONCE_KNOWN and hit.value[:4].isascii() else "…"
     where = f" in '{name}'" if name else ""
@@ -88,7 +93,7 @@ def _finding(file: SourceFile, hit: Hit, line: int) -> Finding:
         hit.rule, line, f"the file {verb} {hit.kind}{where} ({shown})",
         f"Revoke it; read it at run time from an Airflow connection, a secret store, or {reference}.",
         severity=weighed(hit.severity, file.path), cause=cause,
-        detail="" if certain else "Whoever can read the repository can use it, and so can who finds an old clone.",
+        detail=_MORE.format(count) if count > 1 else "" if certain else _READABLE,
     )  # fmt: skip
 
 

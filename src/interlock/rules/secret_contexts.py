@@ -186,7 +186,9 @@ def _pairs(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
 _FERNET = re.compile(
     r"(?i:(?P<name>[a-z_]{0,30}fernet_?key))\\?[\"']?\s{0,4}[:=]\s{0,4}\\?[\"']?(?P<value>[A-Za-z0-9_\-]{43}=)"
 )
-_LOCAL_STACK = re.compile(r"compose|(?:^|/)\.env(?:\.(?:local|dev\w*|docker))?$")
+_LOCAL_STACK = re.compile(
+    r"compose|(?:^|/)\.env(?:\.(?:local|dev\w*|docker))?$|(?:^|/)\.(?:github|gitlab|circleci)[/\-]"
+)
 _PUBLISHED = frozenset({"46BKJoQYlPPOexq0OhDZnIlNepKFf87WFwLbfzqDDho=", "jsDPRErfv8Z_eVTnGfF8ywd19j4pyqE3NpdUBA_oRTo="})
 
 

@@ -7,7 +7,15 @@ from sqlglot import exp
 from interlock.model.findings import Severity
 from interlock.rules.sql_findings import SqlKind, SqlProblem
 from interlock.rules.sql_scope import Columns, Scope, Source, nearest
-from interlock.rules.sql_words import DATE_PARTS, FIELDS, LATERAL_ALIASES, PSEUDO, STRICT_ALIASES, UNIQUE_COLUMNS
+from interlock.rules.sql_words import (
+    DATE_PARTS,
+    FIELDS,
+    LATERAL_ALIASES,
+    NO_DIGITS,
+    PSEUDO,
+    STRICT_ALIASES,
+    UNIQUE_REFERENCES,
+)
 
 # Clauses that may name what the SELECT calls its columns.
 _AFTER = frozenset(("group", "having", "qualify", "order", "cluster", "sort", "distribute", "distinct", "limit"))
@@ -53,7 +61,7 @@ class ColumnReader:
         if len(sources) > 1 or source.columns is None or column in PSEUDO or self._unsure(node):
             return
         count = source.columns.count(column)
-        if count > 1 and self._dialect in UNIQUE_COLUMNS:
+        if count > 1 and self._dialect in UNIQUE_REFERENCES:
             detail = f"is ambiguous: '{name}' has two columns of this name"
             self._add(SqlKind.AMBIGUOUS, node, f"{name}.{column}", detail)
         if count or not source.closed or any(name in (one.columns or ()) for one in scope.sources):
@@ -108,6 +116,8 @@ class ColumnReader:
             return
         if isinstance(node.parent, exp.Func) and name in DATE_PARTS:
             return
+        if name in NO_DIGITS:
+            return
         if name in scope.aliases:
             detail = "is an alias of the same SELECT, which this dialect does not let its own columns or WHERE use"
         else:
@@ -126,7 +136,7 @@ class ColumnReader:
         if name in scope.aliases and self._dialect not in STRICT_ALIASES:
             return
         if len(having) == 1:
-            if self._dialect in UNIQUE_COLUMNS:
+            if self._dialect in UNIQUE_REFERENCES:
                 self._add(SqlKind.AMBIGUOUS, node, name, f"is ambiguous: '{having[0].name}' has it twice")
             return
         names = [one.name or one.table for one in having]
@@ -141,6 +151,8 @@ class ColumnReader:
         """Whether a column stands where its name is often no column: lambdas, named arguments, methods."""
         if isinstance(node.parent, (exp.Dot, exp.Collate, exp.Kwarg, exp.DataType, exp.Interval)):
             return True
+        if not self._dialect and node.find_ancestor(exp.Struct) is not None:
+            return True  # {name:String} is a parameter of ClickHouse
         return node.find_ancestor(exp.Lambda, exp.Comprehension, exp.Pivot, exp.MatchRecognize) is not None
 
     def _is_opaque(self, node: exp.Expr) -> bool:

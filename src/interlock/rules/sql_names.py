@@ -13,7 +13,7 @@ from interlock.model.findings import Severity
 from interlock.rules.sql_columns import ColumnReader
 from interlock.rules.sql_findings import SqlKind
 from interlock.rules.sql_scope import Columns, Scope, Source, dotted, nearest, one_row, own_name
-from interlock.rules.sql_words import PSEUDO, UNIQUE_COLUMNS
+from interlock.rules.sql_words import NO_DIGITS, PSEUDO, UNIQUE_COLUMNS, VALUES_ALONE
 
 _SKIPPED = frozenset(("from_", "joins", "laterals", "with_", "expressions", "kind", "hint", "into", "match", "connect"))
 _OTHER_CASE = "\0"
@@ -163,6 +163,8 @@ class Names(ColumnReader):
             self._clause(node.this, "from", scope, ctes)
             scope.sources.append(Source(alias, names or None, rows=1))
         else:
+            if isinstance(node, exp.Values):
+                self._no_columns_in(node)
             scope.sources.append(Source(alias, names or None, rows=1 if isinstance(node, exp.Values) else 2))
         for join in node.args.get("joins") or ():
             self._join(join, scope, ctes)
@@ -170,6 +172,21 @@ class Names(ColumnReader):
             scope.open = True
         for one in node.args.get("laterals") or ():
             self._source(one, scope, ctes)
+
+    def _no_columns_in(self, values: exp.Values) -> None:
+        """A VALUES list beside no table has no columns to name."""
+        if self._dialect not in VALUES_ALONE or self._loose:
+            return
+        for row in values.expressions:
+            for one in _outermost(row):
+                if not isinstance(one, exp.Column) or self._unsure(one) or len(one.parts) > 1:
+                    continue
+                name = one.name.lower()
+                if name in PSEUDO or name in NO_DIGITS or name in self._opaque or isinstance(one.parent, exp.Func):
+                    continue
+                quoted = one.this.args.get("quoted")
+                detail = "is no value: a text stands in single quotes" if quoted else "is no value of a VALUES list"
+                self._add(SqlKind.COLUMN, one, one.name, detail)
 
     def _table(self, node: exp.Table, alias: str, names: tuple[str, ...], scope: Scope, ctes: _Ctes) -> None:
         name = dotted(node) if isinstance(node.this, exp.Identifier) else ""

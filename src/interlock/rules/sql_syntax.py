@@ -8,6 +8,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ _PLACEHOLDER = re.compile(
 # Dialects whose grammar is known well enough to call a stray comma an error.
 _KNOWN = words_of("bigquery snowflake postgres redshift spark databricks trino presto athena mysql tsql hive sqlite")
 _CLOSE = ("", "postgres", "snowflake", "bigquery", "databricks", "duckdb", "trino", "tsql", "clickhouse", "oracle")
+LONGEST_NAMES = {"postgres": 63, "redshift": 127}
 _ENDS_CLAUSE = frozenset(("where", "group by", "order by", "having", "qualify", "limit", "union", "union all"))
 _JUDGED = frozenset(("select", "with", "insert", "merge", "from", "("))
 # Statements around others: where one of them is, semicolons do not end what they seem to end.
@@ -77,10 +79,20 @@ class Statement:
             parser = Dialect.get_or_raise(dialect or None).parser(error_level=ErrorLevel.IMMEDIATE)
             parsed = parser.parse(list(tokens), text)
             self.tree = parsed[0] if len(parsed) == 1 else None
+            self._shorten(LONGEST_NAMES.get(dialect, 0))
         except ParseError as error:
             self.error = error
         except (SqlglotError, ValueError, TypeError, AttributeError, IndexError, KeyError):
             pass  # a fault of the parser's own tells nothing of the statement
+
+    def _shorten(self, longest: int) -> None:
+        """Names are what the warehouse makes of them, which forgets what goes beyond so many bytes."""
+        if not longest or self.tree is None or all(len(token.text) * 4 <= longest for token in self.tokens):
+            return
+        for one in self.tree.find_all(exp.Identifier):
+            name = str(one.name).encode()
+            if len(name) > longest:
+                one.set("this", name[:longest].decode(errors="ignore"))
 
     @property
     def first(self) -> str:
@@ -90,10 +102,10 @@ class Statement:
     @property
     def judged(self) -> bool:
         """Whether it is a query, or fills something from one: only of these sqlglot's word counts."""
-        if self.first != "create":
+        if self.first not in ("create", "export"):
             return self.first in _JUDGED
         words = [str(one.text).lower() for one in self.tokens[:400]]
-        kinds = words[1:6]
+        kinds = words[1:6] if self.first == "create" else ["table"]
         if not {"table", "view"} & set(kinds) or "function" in kinds:
             return False
         return any(a == "as" and b in ("select", "with", "(") for a, b in pairwise(words))
@@ -109,8 +121,9 @@ def known_dialect(name: str) -> str:
     return name.lower() if name and Dialect.get(name.lower()) is not None else ""
 
 
+@lru_cache(maxsize=8)
 def statements(sql: str, dialect: str) -> list[Statement] | None:
-    """The statements of a text; None where it cannot even be cut into words."""
+    """The statements of a text; None where it cannot even be cut into words. They are shared: nobody changes them."""
     try:
         tokens = Dialect.get_or_raise(dialect or None).tokenize(sql)
     except SqlglotError:
@@ -213,18 +226,20 @@ def _unbalanced(statement: Statement) -> SqlProblem | None:
 
 def _stray_comma(statement: Statement) -> SqlProblem | None:
     """A comma that nothing follows. ``opened`` tells of each parenthesis around it whether a SELECT is in it."""
-    opened: list[dict[str, Any]] = [{"select": False, "from": False, "ddl": statement.first == "create"}]
+    opened: list[dict[str, Any]] = [{"select": False, "from": False, "ddl": statement.first == "create", "with": False}]
     error = Severity.ERROR if statement.dialect in _KNOWN else Severity.WARNING
     for number, token in enumerate(statement.tokens):
         kind, level = token.token_type, opened[-1]
         if kind in _OPENING:
-            opened.append({"select": False, "from": False, "ddl": level["ddl"] and not level["select"]})
+            opened.append({"select": False, "from": False, "ddl": level["ddl"] and not level["select"], "with": False})
         elif kind in _CLOSING and len(opened) > 1:
             opened.pop()
         elif kind is TokenType.SELECT:
             level.update(select=True, **{"from": False})
         elif kind is TokenType.FROM:
             level["from"] = True
+        elif kind is TokenType.WITH and not level["select"]:
+            level["with"] = True
         if kind is not TokenType.COMMA:
             continue
         following = statement.tokens[number + 1] if number + 1 < len(statement.tokens) else None
@@ -232,12 +247,13 @@ def _stray_comma(statement: Statement) -> SqlProblem | None:
         in_list = level["select"] and not level["from"]
         if following is not None and following.token_type is TokenType.COMMA:
             return _problem(statement, token, "two commas follow each other", error)
-        ends = following is None or _ends(following)
+        last_cte = level["with"] and not level["select"] and after == "select"
+        ends = following is None or _ends(following) or last_cte
         if not ends or (in_list and statement.dialect in _TRAILING_COMMA):
             continue
         if in_list and statement.dialect in _MAYBE_TRAILING_COMMA:
             error = Severity.WARNING
-        if (level["ddl"] and not level["select"]) or statement.dialect in ("clickhouse", ""):
+        if not last_cte and ((level["ddl"] and not level["select"]) or statement.dialect in ("clickhouse", "")):
             continue
         if following is not None and after in ("limit", "union", "order by") and statement.error is None:
             continue

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sqlglot import exp
+from sqlglot import Dialect, TokenType, exp
+from sqlglot.errors import SqlglotError
 
 from interlock.model.findings import Severity
 from interlock.rules.sql_findings import SqlKind, SqlProblem
@@ -72,6 +73,24 @@ def output_columns(
     except RecursionError:
         return None
     return None if columns is None or any(not one or "\0" in one for one in columns) else list(columns)
+
+
+def stray_semicolon(sql: str, dialect: str) -> SqlProblem | None:
+    """The first semicolon of a text, which ends what stands in parentheses once dbt has put it there."""
+    dialect = known_dialect(dialect)
+    if ";" not in sql or len(sql) > _LARGEST:
+        return None
+    try:
+        tokens = Dialect.get_or_raise(dialect or None).tokenize(sql)
+    except SqlglotError:
+        return None
+    found = next((token for token in tokens if token.token_type is TokenType.SEMICOLON), None)
+    if found is None:
+        return None
+    column = found.start - sql.rfind("\n", 0, found.start)
+    line = sql.count("\n", 0, found.start) + 1
+    detail = "dbt puts the query into parentheses, where no semicolon may stand"
+    return SqlProblem(SqlKind.SYNTAX, line, line, column, ";", detail)
 
 
 def _problems(

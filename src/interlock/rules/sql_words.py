@@ -24,6 +24,15 @@ UNIQUE_COLUMNS = words_of(
     "bigquery snowflake postgres redshift spark databricks trino presto athena tsql fabric mysql oracle"
 )
 
+# Of these, where a reference to one of two equal names is always refused: Spark takes one column named twice for one.
+UNIQUE_REFERENCES = UNIQUE_COLUMNS - words_of("spark databricks")
+
+# Where what stands in the VALUES of a FROM cannot be a column of another table, nor a text in double quotes.
+VALUES_ALONE = frozenset(("trino", "presto", "athena", "snowflake", "postgres", "redshift"))
+
+# Bytes without a digit, which sqlglot takes for a name.
+NO_DIGITS = frozenset(("0x", "0b"))
+
 PSEUDO = words_of(
     """_partitiontime _partitiondate _table_suffix _file_name _metadata _change_type _change_timestamp
     _change_sequence_number _commit_version _commit_timestamp rownum rowid level ctid xmin xmax cmin cmax tableoid oid

@@ -14,6 +14,7 @@ _TEMPLATE = re.compile(
 )
 _EXPRESSION = re.compile(r"\{\{[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}\}")
 _SUBSTITUTED = re.compile(r"^\s*(?:-\s+)?(?:[\w.\-]+:\s+)?(?:@\w+@?|%\w+%?|`|\$\(|<<)")
+_BARE_EXPRESSION = re.compile(r"^\s*(?:-\s+)?(?:[\w.\-+]+:\s+)?\{\{")
 _BLOCK_HEADER = re.compile(r"^(?P<indent>\s*)(?:-\s+)?(?P<key>[\w.\-\"']+)\s*:\s*[|>][+\-\d]*\s*(?:#.*)?$")
 
 
@@ -28,21 +29,29 @@ class Cause:
     remedy: str
 
 
-def why_no_yaml(text: str) -> Cause | None:
-    """The cause; None where the text is YAML after all, or a template that becomes YAML only when it is rendered."""
-    if _TEMPLATE.search(text) or "\0" in text or text.startswith("version https://git-lfs") or is_too_deep(text):
+def why_no_yaml(text: str, *, rendered: bool = True) -> Cause | None:
+    """The cause; None where the text is YAML after all, or a template that becomes YAML only when it is rendered.
+
+    ``rendered``: whether something may render it before it is read.
+    """
+    if "\0" in text or text.startswith("version https://git-lfs") or is_too_deep(text):
+        return None
+    if rendered and _TEMPLATE.search(text):
         return None
     plain = _EXPRESSION.sub(lambda match: "j" * len(match[0]), text)
     error = _error(text)
-    if error is None or (plain != text and _error(plain) is None):
+    if error is None or (rendered and plain != text and _error(plain) is None):
         return None
     if error.problem_mark is None:
         return Cause(1, 1, 0, error.problem or "it cannot be read", "Write it as YAML.")
     lines = text.split("\n")
     at = min(error.problem_mark.line, len(lines) - 1)
     start = min(error.context_mark.line, at) if error.context_mark else at
-    if any(_SUBSTITUTED.match(lines[n]) or "{{" in lines[n] for n in {at, start}):
+    if rendered and any(_SUBSTITUTED.match(lines[n]) or "{{" in lines[n] for n in {at, start}):
         return None
+    bare = next((n for n in (at, start) if _BARE_EXPRESSION.match(lines[n])), None)
+    if bare is not None:
+        return Cause(bare + 1, bare + 1, 0, "an expression in braces stands without quotes", 'Quote it: "{{ ... }}".')
     return _cause(error, lines, at, start)
 
 
