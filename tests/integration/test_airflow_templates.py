@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from interlock.catalog.read import read_project
+from interlock.catalog.sources import Sources
 from interlock.config import ProjectConfig
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding
@@ -168,7 +169,7 @@ def check(files: dict[str, bytes], root: Path, python: Path) -> tuple[Finding, .
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(text)
-    reading = read_project(root, CONFIG, lambda name: Runtime(name, python, "0" * 64), root.parent / "cache")
+    reading = read_project(Sources(root), CONFIG, lambda name: Runtime(name, python, "0" * 64), root.parent / "cache")
     layout = Layout(("dags",), ("dags", "plugins", "."))
     examined = Examiner(FAMILIES, layout, None).examine(files, {p: digest_bytes(s) for p, s in files.items()})
     inspection = inspection_of(layout, list(files), lambda p: files[p], examined, config=CONFIG, reading=reading)

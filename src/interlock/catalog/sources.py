@@ -108,7 +108,8 @@ class Sources:
         return {path: self.digest(path) for path in paths}
 
     def trace(self) -> dict[str, Any]:
-        """All that was seen of the project so far, as JSON: lists of files, their digests, files that were asked for.
+        """All that was seen of the project so far, as JSON: lists of files, their digests, files that were asked for,
+        and what could not be looked at.
 
         What is made of nothing else is the same wherever the trace ``holds``.
         """
@@ -116,6 +117,7 @@ class Sources:
             "listed": [[list(key), digest_of(paths)] for key, paths in self._listed.items()],
             "files": self._digests | self.digests(list(self._bytes)),
             "asked": dict(self._asked),
+            "not_checked": dict(self.not_checked),
         }
 
     def account(self) -> "Sources":
@@ -137,6 +139,7 @@ class Sources:
             all(digest_of(self.under(key[0], key[1:])) == digest for key, digest in trace["listed"])
             and all(self.digest(path) == digest for path, digest in trace["files"].items())
             and all(self.exists(path) is there for path, there in trace["asked"].items())
+            and self.not_checked == trace["not_checked"]
         )
 
     def said(self) -> tuple[NotChecked, ...]:

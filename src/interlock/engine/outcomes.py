@@ -23,7 +23,7 @@ from interlock.rules.version import version
 # Where this is set, nothing that lies elsewhere is asked for.
 OFFLINE = "INTERLOCK_OFFLINE"
 # Raised whenever what is stored changes its shape: older entries are then not found.
-_SPACE = "outcomes-1"
+_SPACE = "outcomes-2"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Lock
 from typing import Any, TypeVar
 
@@ -71,8 +71,10 @@ def ahead(work: Callable[[], T]) -> Iterator[Callable[[], T]]:
         yield result
     finally:
         left.set()
-        if not heard:
-            os.kill(pid, signal.SIGKILL)
+        # Another thread may have buried it just now.
+        with suppress(ProcessLookupError):
+            if not heard:
+                os.kill(pid, signal.SIGKILL)
         with hearing:
             if not heard:
                 heard.append(_heard(reader, pid))

@@ -140,6 +140,10 @@ def _committed_and_taken_out(root: Path) -> None:
     git(root, "commit", "-qm", "no settings")
 
 
+def _link(root: Path) -> None:
+    (root / "jobs/outside.py").symlink_to("/etc/hostname")
+
+
 def _declared(root: Path) -> None:
     write(root, "interlock.yaml", CONFIG.replace("jobs/*.py", "job/*.py"))
 
@@ -150,7 +154,8 @@ def _baseline(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [_broken_job, _new_job, _ignored_job, _helper, _helper_gone, _secret, _committed_and_taken_out, _declared, _baseline],
+    [_broken_job, _new_job, _ignored_job, _helper, _helper_gone, _secret, _committed_and_taken_out, _link, _declared,
+     _baseline],
 )  # fmt: skip
 def test_after_a_change_it_is_what_one_says_that_knows_nothing(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]

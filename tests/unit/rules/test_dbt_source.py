@@ -41,7 +41,8 @@ def test_hostile_yaml_raises_nothing(content: bytes) -> None:
         "packages.yml": content,
     }
     assert {rule for rule, _ in said({**files, "sub/models/a.yml": content, "sub/models/x.sql": b"select 1"})} <= {
-        "ILK-DS008"
+        "ILK-DS008",
+        "ILK-DS024",
     }
 
 
