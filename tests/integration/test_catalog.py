@@ -144,6 +144,17 @@ def test_only_the_changed_file_is_parsed_again(platform: Platform) -> None:
     after = platform.read()
     assert after.parsed["airflow"] == 1
     assert "again" in after.catalog.by_key["airflow.dag:fx_rates_hourly"].settings["tags"]
+    again = platform.read()
+    assert not after.fleeting and again.parsed["airflow"] == 0
+    assert (again.catalog, again.findings, again.templates) == (after.catalog, after.findings, after.templates)
+
+
+def test_a_file_whose_process_died_is_looked_at_again(platform: Platform) -> None:
+    platform.without("dbt")
+    platform.write("dags/dies.py", "import os\n\nfrom airflow import DAG\n\nos.kill(os.getpid(), 9)\n")
+    platform.read()
+    again = platform.read()
+    assert again.fleeting and again.parsed["airflow"] == 1
 
 
 def test_yaml_of_a_factory_adds_a_dag(platform: Platform) -> None:

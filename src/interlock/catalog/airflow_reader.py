@@ -179,6 +179,7 @@ class AirflowReader:
             templates={result["path"]: _looked(result) for result in results if result["outcome"] == "ok"},
             runtime={self._section.runtime: runtime.lock_digest},
             parsed=parsed,
+            fleeting=any(result["outcome"] not in _KEPT for result in results),
         )
 
     def _resource(self, key: str, dag: dict[str, Any], result: dict[str, Any], runtime: Runtime) -> Resource:

@@ -53,7 +53,7 @@ class Context:
 class EngineReading:
     """What one reader found. ``facts`` is what lineage joins across engines, by resource key.
 
-    ``templates``: see ``ProjectReading``.
+    ``fleeting``, ``templates``: see ``ProjectReading``.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -64,6 +64,7 @@ class EngineReading:
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     runtime: dict[str, str] = field(default_factory=dict)
     parsed: int = 0
+    fleeting: bool = False
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
@@ -72,6 +73,7 @@ class ProjectReading:
     """One commit as it was read: its catalog, what is wrong with it, what was not looked at, and where time went.
 
     ``timings`` are seconds by step; ``parsed`` counts what had to be read anew, by engine (0: all of it was known).
+    ``fleeting``: the same files may be read otherwise the next time, since the machine's load had a part in it.
     ``templates``: of each DAG file without an error what Airflow says of its tasks' templates, by DAG: ``dag``,
     ``tasks``, ``fine`` (by task, digests of the templates in which nothing is wrong), ``names`` (whether that holds for
     variables), and ``problems`` as ``runtimes.workers._interlock_templates`` finds them, with ``path`` and ``line``.
@@ -82,4 +84,5 @@ class ProjectReading:
     not_checked: tuple[NotChecked, ...]
     timings: dict[str, float]
     parsed: dict[str, int] = field(default_factory=dict)
+    fleeting: bool = False
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)

@@ -126,7 +126,7 @@ class _AtFiles:
 class _Look:
     """One look at a project, by its readers and by the rules side by side.
 
-    ``settled``: the cache knew all that was read, so that the next look at the same state sees the same. ``learned``:
+    ``settled``: the next look at the same state sees the same. ``learned``:
     the cache knows more now. ``fell_back``: a runtime could not be built, and the check became a static one.
     """
 
@@ -186,8 +186,9 @@ class _Look:
         self.timings |= look.timings | rules.timings
         missed += rules.missed
         parsed = self.reading is not None and any(self.reading.parsed.values())
+        fleeting = self.reading is not None and self.reading.fleeting
         self.learned = look.fresh or parsed or infrastructure.fresh
-        self.settled = not parsed and not self.fell_back and not infrastructure.fresh
+        self.settled = not fleeting and not self.fell_back and not infrastructure.fresh
         if self.reading is not None:
             not_checked += self.reading.not_checked
         not_checked += [*infrastructure.not_checked, *self._sources.said(), *rules.not_checked, *missed]

@@ -73,16 +73,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return times
 
 
-def settle(root: Path, **how: bool) -> Checked:
-    """Checked until the readers' cache knows everything, and what was said is kept."""
-    check_project(Project(root), since="", **how)
-    return check_project(Project(root), since="", **how)
-
-
 @pytest.mark.parametrize("static", [True, False])
 def test_the_same_state_is_not_asked_about_again(root: Path, asked: list[str], static: bool) -> None:
     write(root, "jobs/load.py", BROKEN)
-    before = settle(root, static=static)
+    before = check_project(Project(root), since="", static=static)
     asked.clear()
     again = check_project(Project(root), since="", static=static)
     assert not asked
@@ -94,13 +88,12 @@ def test_what_was_said_without_a_base_is_not_said_with_one(root: Path) -> None:
     write(root, "jobs/load.py", BROKEN)
     git(root, "commit", "-qam", "broken")
     write(root, "notes.txt", "other")
-    assert not any(one.new for one in settle(root).findings)
+    assert not any(one.new for one in check_project(Project(root), since="").findings)
     assert any(one.new for one in check_project(Project(root)).findings)
     assert not any(one.new for one in check_project(Project(root), since="").findings)
 
 
 def test_a_build_gets_its_reading_although_the_outcome_is_known(root: Path, asked: list[str]) -> None:
-    check_project(Project(root))
     check_project(Project(root))
     asked.clear()
     built = check_project(Project(root), must_read=True)
@@ -160,9 +153,9 @@ def _baseline(root: Path) -> None:
 def test_after_a_change_it_is_what_one_says_that_knows_nothing(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
 ) -> None:
-    before = settle(root)
+    before = check_project(Project(root), since="")
     change(root)
-    after = settle(root)
+    after = check_project(Project(root), since="")
     assert told(after) != told(before)
     monkeypatch.setenv("INTERLOCK_CACHE", str(tmp_path / "empty"))
     assert told(after) == told(check_project(Project(root), since=""))
@@ -172,7 +165,7 @@ def test_a_waiver_ends_although_no_file_changed(root: Path, monkeypatch: pytest.
     ends = datetime.now(UTC).date()
     waiver = f'  # interlock: ignore[ILK-PY001] reason="legacy" until={ends}'
     write(root, "jobs/load.py", BROKEN.replace("(dayss)", f"(dayss){waiver}"))
-    rules = {one.rule for one in settle(root, static=True).findings}
+    rules = {one.rule for one in check_project(Project(root), since="", static=True).findings}
 
     class Later(datetime):
         @classmethod
@@ -190,13 +183,13 @@ def test_a_file_that_cannot_be_read_is_said_again(root: Path) -> None:
         (root / "jobs/load.py").symlink_to("/proc/self/mem")
     else:
         (root / "jobs/load.py").chmod(0)
-    before = settle(root)
+    before = check_project(Project(root), since="")
     assert before.not_checked
     assert check_project(Project(root), since="").not_checked == before.not_checked
 
 
 def test_a_cache_that_is_broken_costs_time_and_nothing_else(root: Path, asked: list[str]) -> None:
-    before = settle(root)
+    before = check_project(Project(root), since="")
     Project(root).cache.joinpath("catalog-1.db").write_bytes(b"no database")
     asked.clear()
     assert told(check_project(Project(root), since="")) == told(before)
