@@ -16,7 +16,7 @@ from interlock.model.events import EventType
 from interlock.model.progress import OnProgress, silent
 from interlock.model.release import Manifest
 from interlock.model.resources import Resource
-from interlock.release.store import MissingError, Store
+from interlock.release.store import Store
 from interlock.release.stores import open_store
 
 _MANIFESTS_KEPT = 4
@@ -88,7 +88,6 @@ class Workspace(Project):
 
     def manifest_or_none(self, release: str) -> Manifest | None:
         """A release, or None where the store no longer has it."""
-        try:
-            return self.manifest(release)
-        except MissingError:
+        if release not in self._manifests and not self.store.has_release(release):
             return None
+        return self.manifest(release)

@@ -113,6 +113,17 @@ def test_same_release_twice_does_nothing_and_says_so(workspace):
     assert workspace.ledger.head() == head
 
 
+def test_release_whose_predecessor_is_gone_from_the_store_is_deployed(workspace):
+    shipped(workspace, {A: "1"})
+    before = workspace.ledger.state("prod").release
+    (workspace.store.folder / "manifests" / f"{before}.json").unlink()
+    again = opened(workspace.root)
+    try:
+        assert shipped(again, {A: "2"}).outcome == "succeeded"
+    finally:
+        again.ledger.close()
+
+
 def test_plan_of_another_project_is_refused(workspace):
     plan = plan_deploy(workspace, "prod", built(workspace, {A: "1"}))
     with pytest.raises(UsageError, match="'other'"):
