@@ -22,7 +22,7 @@ interlock.yaml says besides is known to the rules.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -30,13 +30,14 @@ import yaml
 
 from interlock.config import ProjectConfig
 from interlock.model.canonical import digest_bytes
-from interlock.model.findings import Finding
-from interlock.rules.examine import Examiner
+from interlock.model.findings import Compared, Finding
+from interlock.rules.examine import Examined, Examiner
 from interlock.rules.files import Layout
-from interlock.rules.inspection import Inspection
+from interlock.rules.inspection import Inspection, Live
 from interlock.rules.registry import FAMILIES
 from interlock.rules.run import find, inspection_of
 
+LIVE = Compared("prod", "ab" * 32)
 _SECTION = re.compile(r"^--- (both|base|broken|fixed): (\S+)$")
 
 
@@ -111,17 +112,36 @@ def check_files(
     files: Mapping[str, bytes],
     base: Mapping[str, bytes] | None = None,
     *,
+    live: Mapping[str, bytes] | None = None,
     today: date = date(2026, 6, 1),
     dialect: str = "",
 ) -> tuple[Finding, ...]:
-    """What a static check finds in a project that consists of these files."""
+    """What a static check finds in a project that consists of these files, compared with a base and what is live."""
+    return find(*inspected(files, base, live=live, today=today, dialect=dialect))
+
+
+def inspected(
+    files: Mapping[str, bytes],
+    base: Mapping[str, bytes] | None = None,
+    *,
+    live: Mapping[str, bytes] | None = None,
+    today: date = date(2026, 6, 1),
+    dialect: str = "",
+) -> tuple[Inspection, dict[str, Examined]]:
+    """What the rules look at in such a check."""
     before = _inspected(base, None, (), today, dialect)[0] if base is not None else None
-    changed = {p for p in {*files, *(base or ())} if base is not None and files.get(p) != base.get(p)}
-    inspection, examined = _inspected(files, before, changed, today, dialect)
-    return find(inspection, examined)
+    inspection, examined = _inspected(files, before, _changed(files, base), today, dialect)
+    if live is not None:
+        released = _inspected(live, None, (), today, dialect)[0]
+        inspection = replace(inspection, live=[Live(released, _changed(files, live), LIVE)])
+    return inspection, examined
 
 
-def _inspected(files, base, changed, today, dialect) -> tuple[Inspection, dict]:
+def _changed(files: Mapping[str, bytes], before: Mapping[str, bytes] | None) -> frozenset[str]:
+    return frozenset(p for p in {*files, *(before or ())} if before is not None and files.get(p) != before.get(p))
+
+
+def _inspected(files, base, changed, today, dialect) -> tuple[Inspection, dict[str, Examined]]:
     layout = layout_of(files, dialect)
     told = files.get("interlock.yaml")
     config = ProjectConfig.model_validate(yaml.safe_load(told)) if told is not None else None

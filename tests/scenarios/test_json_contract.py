@@ -79,12 +79,14 @@ if __name__ == "__main__":
 MODEL = "select i as id, i * 2 as amount from range(100) t(i)\n"
 GONE = {"address": "aws_s3_bucket.lake", "type": "aws_s3_bucket", "change": {"actions": ["delete"]}}
 PLAN = {"format_version": "1.2", "planned_values": {}, "resource_changes": [GONE]}
+SCHEMA = '{"type": "record", "name": "Payment", "fields": [{"name": "amount", "type": "%s"}]}\n'
 FILES = {
     "jobs/settle.py": JOB,
     "dags/nightly.py": DAG,
     "dbt/dbt_project.yml": "name: small\nversion: '1.0'\nprofile: small\nmodels: {small: {+materialized: table}}\n",
     "dbt/profiles.yml": PROFILE,
     "dbt/models/payments.sql": MODEL,
+    "topics/payments.avsc": SCHEMA % "long",
     "dbt/models/totals.sql": "{{ config(materialized='view') }} select count(*) as n from {{ ref('payments') }}\n",
     ".gitignore": ".interlock/\n",
 }
@@ -258,6 +260,9 @@ def _operate(story: Story) -> None:
     story.run("resume", "resume")
     story.run("status", "status")
     story.run("history", "history", "prod", "--limit", "4")
+    story.write({"topics/payments.avsc": SCHEMA % "string"})
+    story.run("check.against", "check", "--static", "--against", "prod", "--against", "dev")
+    story.write({"topics/payments.avsc": SCHEMA % "long"})
     story.run("audit.verify", "audit", "verify")
     story.run("audit.export", "audit", "export", "ledger.jsonl")
 

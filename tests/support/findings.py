@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from interlock.engine.checking import Checked
 from interlock.model.errors import Place
-from interlock.model.findings import Finding, NotChecked, Severity
+from interlock.model.findings import Compared, Finding, NotChecked, Severity
 
 # What terminals, XML, Markdown, HTML and workflow commands would take for their own.
 HOSTILE = (
@@ -45,6 +45,7 @@ def hostile_check(text: str) -> Checked:
         "resource": text,
         "detail": text,
         "affected": (text, text + "2", f"dbt.model:{text}"),
+        "against": (Compared(text, text, text, text), Compared(text, text, text, text, text), Compared(commit=text)),
     }
     root = finding(path=text, **fields)
     follows = finding(path=text + "2", line=0, caused_by=root.key, **fields)
@@ -56,4 +57,5 @@ def hostile_check(text: str) -> Checked:
         finding(path=text, waived=f"{text} (until 2027-01-31)", **fields),
         not_checked=[NotChecked(text, text)],
         base=text,
+        compared_with=(Compared(commit=text), Compared(text, text, text, text), Compared(text)),
     )

@@ -175,6 +175,7 @@ MODELS = {
     "spark": shape.SparkSection,
     "terraform": shape.TerraformSection,
     "retention of terraform": shape.TerraformRetention,
+    "schemas": shape.SchemasSection,
     "runtimes": shape.RuntimeConfig,
     "environments": shape.Environment,
     "airflow of an environment": shape.AirflowTarget,

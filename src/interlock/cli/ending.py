@@ -6,7 +6,7 @@ from interlock.cli.options import Session, confirm
 from interlock.engine import operations, queueing
 from interlock.model.events import EventType
 from interlock.model.plan import Plan
-from interlock.views.plan_view import render_plan
+from interlock.views.plan_view import nothing_to_do, render_plan
 from interlock.views.text import literal
 
 
@@ -59,7 +59,7 @@ def _remedy(session: Session, ended: "operations.Ended") -> str:
 def _render(ended: "operations.Ended", remedy: str, console: Console) -> None:
     environment, release = literal(ended.plan.environment), ended.plan.release[:12]
     if ended.outcome == "nothing":
-        console.print(f"[green]Nothing to do:[/] {environment} already is release {release}.")
+        console.print(nothing_to_do(ended.plan))
     elif ended.outcome == "turned":
         console.print(f"[bold red]✗ {environment} was turned round[/]: {literal(ended.cause)}")
         failed = [g for g in ended.gates if g["outcome"] == "fail"]

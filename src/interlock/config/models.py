@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from interlock.model.compatibility import Mode
+
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
@@ -103,6 +105,16 @@ class TerraformSection(Model):
     policies: tuple[PolicyPath, ...] = ("policies/*.rego", "policies/*.py")
     retention: TerraformRetention = TerraformRetention()
     timeout: Duration = timedelta(minutes=1)
+
+
+class SchemasSection(Model):
+    """What versions of a schema promise each other. ``subjects`` maps a subject or a pattern to its own mode.
+
+    A subject is a schema file: its name without the ending, or, with a ``/``, its path. The first that fits counts.
+    """
+
+    mode: Mode = Mode.BACKWARD
+    subjects: dict[str, Mode] = {}
 
 
 class AirflowApi(Model):
@@ -228,6 +240,7 @@ class ProjectConfig(Model):
     dbt: DbtSection | None = None
     spark: SparkSection | None = None
     terraform: TerraformSection = TerraformSection()
+    schemas: SchemasSection | None = None
     runtimes: dict[str, RuntimeConfig] = {}
     ledger: str = "sqlite:///.interlock/ledger.db"
     artifacts: str = ".interlock/artifacts"

@@ -13,10 +13,11 @@ from interlock.catalog.shared_cache import shared_cache
 from interlock.catalog.sources import SKIPPED_FOLDERS, Sources
 from interlock.catalog.store import ReadingCache
 from interlock.config import TerraformSection
+from interlock.engine.live_release import LiveRelease
 from interlock.engine.outcomes import Outcome, Outcomes
 from interlock.engine.project import Project
 from interlock.model.errors import RuntimeBuildError
-from interlock.model.findings import Finding, NotChecked
+from interlock.model.findings import Compared, Finding, NotChecked
 from interlock.model.progress import Progress
 from interlock.rules.baseline import read_baseline
 from interlock.rules.spread import ahead
@@ -41,6 +42,8 @@ class Checked:
     ``base``: the commit that new is told by, "" where everything counts as new. ``static``: no runtime was used.
     ``outgrown``: how many findings the baseline file lists that are there no more. ``reading`` is None in a static one.
     ``plans``: Terraform plans that were looked at.
+    ``carried``: files that a release holds wherever they lie, so that later versions can be compared with them.
+    ``compared_with``: the base, and what is live where that was asked for.
     """
 
     findings: tuple[Finding, ...]
@@ -52,6 +55,8 @@ class Checked:
     outgrown: int = 0
     reading: ProjectReading | None = None
     plans: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    compared_with: tuple[Compared, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -65,14 +70,15 @@ def check_project(
     static: bool = False,
     must_read: bool = False,
     plans: Sequence[Path] = (),
+    against: Sequence[LiveRelease] = (),
 ) -> Checked:
     """Read the project and ask every rule; where nothing changed since an earlier check, say what that one said.
 
     ``since``: a commit, "" for the one where this branch left the trunk: only what was not there yet is new. None: all
     is new. ``static``: no runtime is built and none of the project's code is run; the same happens by itself where a
     runtime cannot be built, unless the project ``must_read`` be by its own engines: then ``reading`` is never None.
-    ``plans``: files with the JSON of Terraform plans. Raises ``UsageError`` for a commit that is not there, and for a
-    file that is no plan.
+    ``plans``: files with the JSON of Terraform plans. ``against``: what is live where, to be compared with as the base
+    is. Raises ``UsageError`` for a commit that is not there, and for a file that is no plan.
     """
     begun = perf_counter()
     given = [read_plan(path, project.root) for path in dict.fromkeys(plans)]
@@ -87,10 +93,11 @@ def check_project(
     if shared is not None:
         shared.fetch(say)
     sources = Sources(project.root)
-    look = _Look(project, base, sources, _files(project.root, sources), given, static=static, must_read=must_read)
+    paths = _files(project.root, sources)
+    look = _Look(project, base, against, sources, paths, given, static=static, must_read=must_read)
     outcomes = None
     if config is not None and not given:  # what is said of a plan is not kept: the next one is another
-        outcomes = Outcomes(project, config, base, sources, look.paths, static=static)
+        outcomes = Outcomes(project, config, base, against, sources, paths, static=static)
     known = outcomes.recall() if outcomes is not None else None
     if known is None or (must_read and not look.knows_all()):
         known = look.outcome()
@@ -109,6 +116,8 @@ def check_project(
         outgrown,
         look.reading,
         tuple(plan.path for plan in given),
+        known.carried,
+        (*([Compared(commit=base.commit)] if base else []), *(one.compared for one in against)),
     )
 
 
@@ -134,6 +143,7 @@ class _Look:
         self,
         project: Project,
         base: Base | None,
+        against: Sequence[LiveRelease],
         sources: Sources,
         paths: list[str],
         plans: Sequence[Plan],
@@ -141,9 +151,10 @@ class _Look:
         static: bool,
         must_read: bool,
     ) -> None:
-        self._project, self._base, self._sources, self._plans = project, base, sources, plans
+        self._project, self._base, self._against = project, base, against
+        self._sources, self._plans = sources, plans
         self._static, self._must_read = static, must_read
-        self.paths = paths
+        self._paths = paths
         self.reading: ProjectReading | None = None
         self.settled = self.fell_back = self.learned = False
         self.timings: dict[str, float] = {}
@@ -184,18 +195,20 @@ class _Look:
         rules = self._rules()
         findings = rules.ask(look.seen, self.reading, answers, infrastructure)
         self.timings |= look.timings | rules.timings
-        missed += rules.missed
+        missed += [*rules.missed, *look.seen.unknown]
         parsed = self.reading is not None and any(self.reading.parsed.values())
         fleeting = self.reading is not None and self.reading.fleeting
         self.learned = look.fresh or parsed or infrastructure.fresh
         self.settled = not fleeting and not self.fell_back and not infrastructure.fresh
         if self.reading is not None:
             not_checked += self.reading.not_checked
-        not_checked += [*infrastructure.not_checked, *self._sources.said(), *rules.not_checked, *missed]
+        not_checked += [*infrastructure.not_checked, *look.seen.not_checked, *self._sources.said()]
+        not_checked += [*rules.not_checked, *missed]
         return Outcome(
             findings,
             tuple(dict.fromkeys(not_checked)),
             len(self.reading.catalog.resources) if self.reading else 0,
+            look.seen.carried,
             lasts=_SOON if missed else _DAY,
             around=infrastructure.around,
         )
@@ -204,7 +217,7 @@ class _Look:
         from interlock.engine.rule_check import RuleCheck
 
         config = None if self._project.unconfigured else self._project.config
-        return RuleCheck(self._project, config, self._base, self._sources, self.paths)
+        return RuleCheck(self._project, config, self._base, self._against, self._sources, self._paths)
 
     def _at_files(self) -> "_AtFiles":
         rules = self._rules()
@@ -219,7 +232,7 @@ class _Look:
 
         begun = perf_counter()
         section = TerraformSection() if self._project.unconfigured else self._project.config.terraform
-        asking = Asking(self._sources, self.paths, seen.examined, section, self._plans)
+        asking = Asking(self._sources, self._paths, seen.examined, section, self._plans)
         cache = ReadingCache(self._project.cache)
         found = ask_about(asking, cache, self._note, static=self._static)
         self.timings["terraform"] = perf_counter() - begun

@@ -29,7 +29,7 @@ def build_release(workspace: Workspace) -> Built:
         return Built(None, findings, new=False)
     root, config = workspace.root, workspace.config
     commit = source_state(root).label
-    manifest, blobs = build(root, config, reading.catalog, commit, release_files(root, config))
+    manifest, blobs = build(root, config, reading.catalog, commit, release_files(root, config, checked.carried))
     new = manifest.id not in workspace.store.list()
     publish(workspace.store, manifest, blobs, workspace.on_progress)
     data = {

@@ -24,11 +24,12 @@ from interlock.model.release import Manifest
 from interlock.model.resources import kind_of
 from interlock.planning.make import make_plan
 from interlock.planning.rollback import rollback_plan
+from interlock.release import carried
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a deployment ended. ``outcome``: ``succeeded``, ``turned``, or ``nothing`` where the plan was empty."""
+    """How a deployment ended. ``outcome``: ``succeeded``, ``turned``, or ``nothing`` where nothing was to be done."""
 
     deployment: str
     outcome: str
@@ -76,17 +77,34 @@ def release_to_promote(workspace: Workspace, environment: str) -> Manifest:
 
 
 def deploy(workspace: Workspace, plan: Plan) -> Ended:
-    """Carry out a plan. ``StaleError`` if the environment moved since it was made, ``HeldError`` if it is held."""
+    """Carry out a plan. ``StaleError`` if the environment moved since it was made, ``HeldError`` if it is held.
+
+    A release that differs in nothing but files that no engine deploys is recorded as what is live, in one transaction.
+    """
     refuse_other_project(workspace, plan)
-    if plan.empty:
+    if plan.empty and not _carries_other_files(workspace, plan):
         return Ended("", "nothing", plan)
     deployment = new_deployment()
     with Holding(workspace.ledger, scope_of(plan.project, plan.environment), deployment) as holding:
         _refuse_beside_unfinished(workspace, plan.environment)
         refuse_moved(workspace, plan)
         begin = [*planned(plan, deployment, who()), started(plan, deployment, who())]
+        if plan.empty:
+            end = Event(
+                EventType.DEPLOYMENT_FINISHED, plan.environment, deployment, who(),
+                {"outcome": "succeeded", "release": plan.release},
+            )  # fmt: skip
+            workspace.ledger.append([*begin, end], fence=holding.lease)
+            return Ended(deployment, "succeeded", plan)
         workspace.ledger.append(begin, fence=holding.lease)
         return carry(workspace, deployment, holding)
+
+
+def _carries_other_files(workspace: Workspace, plan: Plan) -> bool:
+    if plan.intent == "rollback" or plan.release == plan.previous:
+        return False
+    previous = workspace.manifest_or_none(plan.previous) if plan.previous else None
+    return bool(carried.changed(previous, workspace.manifest(plan.release)))
 
 
 def new_deployment() -> str:

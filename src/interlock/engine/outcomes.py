@@ -13,6 +13,7 @@ from interlock.catalog.store import ReadingCache
 from interlock.catalog.terraform_state import Around
 from interlock.config import ProjectConfig
 from interlock.config.load import FILE_NAME
+from interlock.engine.live_release import LiveRelease
 from interlock.engine.project import Project
 from interlock.model.canonical import digest_of
 from interlock.model.errors import RuntimeBuildError
@@ -23,20 +24,21 @@ from interlock.rules.version import version
 # Where this is set, nothing that lies elsewhere is asked for.
 OFFLINE = "INTERLOCK_OFFLINE"
 # Raised whenever what is stored changes its shape: older entries are then not found.
-_SPACE = "outcomes-2"
+_SPACE = "outcomes-3"
 
 
 @dataclass(frozen=True)
 class Outcome:
     """Findings before the baseline is laid over them, what was not checked, and how many resources there are.
 
-    ``lasts``: seconds after which others than the project's files may have changed their mind. ``around``: what was
-    around Terraform's root modules, where there are any.
+    ``carried``: see ``Checked``. ``lasts``: seconds after which others than the project's files may have changed their
+    mind. ``around``: what was around Terraform's root modules, where there are any.
     """
 
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
     resources: int
+    carried: tuple[str, ...]
     lasts: float
     around: Around | None = None
 
@@ -44,9 +46,9 @@ class Outcome:
 class Outcomes:
     """Outcomes of one project in its cache: the newest of each kind of check.
 
-    An outcome counts again while the rules, the day (waivers end), the runtimes, the tools, the base, what is around
-    root modules of Terraform's, and all that was seen of the files (``Sources.trace``) are the same, and it is not
-    older than it lasts.
+    An outcome counts again while the rules, the day (waivers end), the runtimes, the tools, the base, what is live
+    where that was asked for, what is around root modules of Terraform's, and all that was seen of the files
+    (``Sources.trace``) are the same, and it is not older than it lasts.
     """
 
     def __init__(
@@ -54,15 +56,17 @@ class Outcomes:
         project: Project,
         config: ProjectConfig,
         base: Base | None,
+        against: Sequence[LiveRelease],
         sources: Sources,
         paths: Sequence[str],
         *,
         static: bool,
     ) -> None:
-        self._project, self._config, self._base = project, config, base
+        self._project, self._config, self._base, self._against = project, config, base, against
         self._sources, self._paths, self._static = sources, paths, static
         self._cache = ReadingCache(project.cache)
-        self._kind = f"{'static' if static else 'whole'} {'changes' if base else 'all'}"
+        names = (one.compared.environment for one in against)
+        self._kind = " ".join(("static" if static else "whole", "changes" if base else "all", *names))
 
     def recall(self) -> Outcome | None:
         """The outcome of the state that the files are in; None where it is not known."""
@@ -81,6 +85,7 @@ class Outcomes:
             tuple(map(Finding.unpacked, stored["findings"])),
             tuple(NotChecked(*one) for one in stored["not_checked"]),
             stored["resources"],
+            tuple(stored["carried"]),
             stored["lasts"],
             around,
         )
@@ -95,6 +100,7 @@ class Outcomes:
             "findings": [one.packed() for one in outcome.findings],
             "not_checked": [[one.what, one.why] for one in outcome.not_checked],
             "resources": outcome.resources,
+            "carried": outcome.carried,
             "around": [*astuple(outcome.around)] if outcome.around else None,
         }
         self._cache.save(_SPACE, {self._kind: stored})
@@ -112,6 +118,7 @@ class Outcomes:
                 datetime.now(UTC).date().isoformat(),
                 {name: self._project.runtime(name).lock_digest for name in runtimes},
                 [self._base.commit, self._base.head] if self._base else [],
+                [one.state for one in self._against],
                 self._sources.digest(FILE_NAME),
                 list(self._paths),
             ]

@@ -146,13 +146,17 @@ def one(records: dict[str, DeploymentRecord], deployment: str) -> DeploymentReco
 
 
 def stack_of(records: Iterable[DeploymentRecord], environment: str) -> list[Forward]:
-    """What can be undone in ``environment``, newest first: deployments that succeeded and still stand."""
+    """What can be undone in ``environment``, newest first: deployments that succeeded and still stand.
+
+    One that switched nothing has nothing to undo, and stands in nobody's way.
+    """
     standing: dict[str, tuple[Plan, set[str]]] = {}
     for record in records:
         if record.plan.environment != environment or record.outcome != "succeeded":
             continue
         if record.plan.intent != "rollback":
-            standing[record.id] = (record.plan, set())
+            if any(step.phase is Phase.SWITCH for step in record.plan.steps):
+                standing[record.id] = (record.plan, set())
             continue
         for step in record.plan.steps:
             if step.verb == "revert" and step.arguments["deployment"] in standing:

@@ -13,13 +13,15 @@ from interlock.catalog.reading import ProjectReading
 from interlock.catalog.sources import Sources, is_below
 from interlock.catalog.store import ReadingCache
 from interlock.config import ProjectConfig
+from interlock.engine.comparing import SeenLive, Tree, before_base, carried, look_at_live, not_held
 from interlock.engine.infrastructure import NOTHING, Infrastructure
+from interlock.engine.live_release import LiveRelease
 from interlock.engine.project import Project
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding, NotChecked
 from interlock.rules.dbt_project import unknowable
 from interlock.rules.examine import Examined, Examiner, wanted
-from interlock.rules.inspection import Inspection
+from interlock.rules.inspection import Inspection, Live, Version
 from interlock.rules.layout import layout_of, layout_of_found, with_shared_folders
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Needs
@@ -32,7 +34,7 @@ _READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.INDEX, Needs
 
 
 class RuleCheck:
-    """One look at the files of a project (``paths``), and of the base where there is one.
+    """One look at the files of a project (``paths``), of the base where there is one, and of what is live.
 
     ``fresh``: something was looked at that the cache did not know. ``missed``: what a tool did not tell.
     ``not_checked``: what text alone cannot tell. ``timings``: seconds by step.
@@ -43,10 +45,11 @@ class RuleCheck:
         project: Project,
         config: ProjectConfig | None,
         base: Base | None,
+        against: Sequence[LiveRelease],
         sources: Sources,
         paths: Sequence[str],
     ) -> None:
-        self._config, self._base = config, base
+        self._config, self._base, self._against = config, base, against
         self._sources, self._paths = sources, paths
         self.timings: dict[str, float] = {}
         self.fresh = False
@@ -57,22 +60,36 @@ class RuleCheck:
         self._layout = with_shared_folders(layout, paths, sources.read)
 
     def at_files(self) -> "Seen":
-        """Every file that a rule looks into was examined, now and at the base."""
+        """Every file that a rule looks into was examined, now, at the base, and where it is live."""
         begun = perf_counter()
         meant = [path for path in self._paths if wanted(path, FAMILIES)]
         examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1)
         lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
-        examined = examiner.examine(lazily, self._sources.digests(meant))
+        digests = self._sources.digests(meant)
+        examined = examiner.examine(lazily, digests)
+        tree = Tree(self._sources, self._config, frozenset(self._paths), examined, digests, examiner)
         old_texts: dict[str, bytes] = {}
         before: dict[str, Examined] = {}
+        earlier: dict[str, tuple[Version, ...]] = {}
+        unknown: list[NotChecked] = []
         if self._base is not None:
             old_texts = self._base.contents(sorted(self._base.changed))
             old = {path: text for path, text in old_texts.items() if wanted(path, FAMILIES)}
             again = examiner.examine(old, {path: digest_bytes(text) for path, text in old.items()})
             before = {path: one for path, one in examined.items() if path not in self._base.changed} | again
+            earlier, unknown = before_base(tree, self._base, self._cache)
+        live = []
+        not_checked: list[NotChecked] = []
+        for release in self._against:
+            one, lacking = look_at_live(tree, release)
+            live.append(one)
+            unknown += lacking
+            not_checked += (*release.not_checked, *not_held(tree, release))
         self.fresh = examiner.save()
         self.timings["rules: files"] = perf_counter() - begun
-        return Seen(examined, before, old_texts)
+        return Seen(
+            examined, before, old_texts, earlier, tuple(live), carried(tree), tuple(not_checked), tuple(unknown)
+        )
 
     def ask(
         self,
@@ -88,7 +105,7 @@ class RuleCheck:
             self._layout, self._paths, self._sources.read, seen.examined, config=self._config, reading=reading,
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
             passing=self._base.passing() if self._base else None, index=index, digests=self._sources.digest,
-            plans=infrastructure.plans, told=infrastructure.findings,
+            plans=infrastructure.plans, told=infrastructure.findings, live=self._live(seen),
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
@@ -97,6 +114,14 @@ class RuleCheck:
         self.timings["rules: project"] = perf_counter() - begun
         self.missed, self.not_checked = inspection.not_checked, tuple(unknowable(inspection))
         return found
+
+    def _live(self, seen: "Seen") -> list[Live]:
+        if self._config is None:
+            return []
+        return [
+            one.as_live(release, self._layout, seen.examined, self._config, self._keep)
+            for one, release in zip(seen.live, self._against, strict=True)
+        ]
 
     def _before(self, seen: "Seen") -> Inspection | None:
         if self._base is None:
@@ -111,7 +136,14 @@ class RuleCheck:
             return digest_bytes(seen.old_texts[path]) if path in seen.old_texts else self._sources.digest(path)
 
         return inspection_of(
-            self._layout, sorted(paths), read, seen.before, config=self._config, keep=self._keep, digests=digest
+            self._layout,
+            sorted(paths),
+            read,
+            seen.before,
+            config=self._config,
+            keep=self._keep,
+            digests=digest,
+            earlier=seen.earlier,
         )
 
     def _keep(
@@ -123,11 +155,20 @@ class RuleCheck:
 
 @dataclass(frozen=True)
 class Seen:
-    """What every file told, now and at the base, and the texts of the base that differ."""
+    """What every file told, now and at the base, and the texts of the base that differ.
+
+    ``earlier``: versions of schemas before the base. ``live``: what each release that is live told. ``carried``: see
+    ``Checked``. ``not_checked`` and ``unknown``: what was not compared; what is ``unknown`` may be there the next time.
+    """
 
     examined: dict[str, Examined]
     before: dict[str, Examined]
     old_texts: dict[str, bytes]
+    earlier: dict[str, tuple[Version, ...]]
+    live: tuple[SeenLive, ...]
+    carried: tuple[str, ...]
+    not_checked: tuple[NotChecked, ...]
+    unknown: tuple[NotChecked, ...]
 
 
 def kept(

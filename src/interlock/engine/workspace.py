@@ -8,15 +8,14 @@ from interlock.adapters.base import Adapter, PlanningContext
 from interlock.adapters.dbt import DbtAdapter
 from interlock.adapters.spark_batch import SparkBatchAdapter
 from interlock.adapters.spark_stream import SparkStreamAdapter
+from interlock.engine.ledgers import ledger_of
 from interlock.engine.project import Project
 from interlock.engine.record import LISTED, DeploymentRecord, fold
-from interlock.ledger.store import Ledger, open_ledger
-from interlock.model.errors import ConfigError
-from interlock.model.events import EventType
+from interlock.ledger.store import Ledger
 from interlock.model.progress import OnProgress, silent
 from interlock.model.release import Manifest
 from interlock.model.resources import Resource
-from interlock.release.store import MissingError, Store
+from interlock.release.store import Store
 from interlock.release.stores import open_store
 
 _MANIFESTS_KEPT = 4
@@ -32,15 +31,7 @@ class Workspace(Project):
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger, created when it is not there; ``ConfigError`` where it is another project's."""
-        ledger = open_ledger(self.config.ledger, self.root)
-        for first in ledger.events(types=[EventType.RELEASE_BUILT], limit=1):
-            owner = first.event.data.get("project")
-            if owner != self.config.project:
-                raise ConfigError(
-                    f"this ledger is that of project {owner!r}, not of {self.config.project!r}",
-                    remedy="Give each project a database of its own: environments of one name would be mixed up.",
-                )
-        return ledger
+        return ledger_of(self)
 
     @cached_property
     def store(self) -> Store:
@@ -88,7 +79,6 @@ class Workspace(Project):
 
     def manifest_or_none(self, release: str) -> Manifest | None:
         """A release, or None where the store no longer has it."""
-        try:
-            return self.manifest(release)
-        except MissingError:
+        if release not in self._manifests and not self.store.has_release(release):
             return None
+        return self.manifest(release)

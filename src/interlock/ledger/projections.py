@@ -1,7 +1,7 @@
 """What events add up to: pure folds, from the oldest event to the newest."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from interlock.model.canonical import canonical_json
@@ -62,6 +62,31 @@ class StateFold:
     def to_text(self) -> str:
         """The state as canonical JSON, for ``state_fold_from``."""
         return canonical_json(self.state()).decode()
+
+
+@dataclass(frozen=True)
+class Span:
+    """A release was what an environment was at. Times as in the ledger; ``until`` is "" where it still is."""
+
+    release: str
+    since: str
+    until: str = ""
+
+
+def spans(events: Iterable[Recorded]) -> list[Span]:
+    """The releases that one environment was at, one after the other; "" stands for none (rolled back to nothing)."""
+    found: list[Span] = []
+    for fact in events:
+        data = fact.event.data
+        if fact.event.type is not EventType.DEPLOYMENT_FINISHED or data.get("outcome") != "succeeded":
+            continue
+        release = data.get("release", "")
+        if found and found[-1].release == release:
+            continue
+        if found:
+            found[-1] = replace(found[-1], until=fact.at)
+        found.append(Span(release, fact.at))
+    return found
 
 
 def state_fold_from(data: dict[str, Any]) -> StateFold:

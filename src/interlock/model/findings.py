@@ -1,7 +1,7 @@
 """Findings: what a rule has to say. Values, never printed or raised by a rule."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -18,13 +18,29 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True)
+class Compared:
+    """What a work tree was compared with: a release that is or was live in an environment, or a commit.
+
+    ``since``: when it went live there, or was committed; ``until``: when something else took its place, "" where it is
+    live. Both are UTC in ISO 8601. Of a commit alone ``environment`` and ``release`` are "".
+    """
+
+    environment: str = ""
+    release: str = ""
+    commit: str = ""
+    since: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True)
 class Finding:
     """One thing that is wrong, where, who is affected downstream, and what to do.
 
     ``summary`` names no line and nothing else that moves when other lines change: it tells a finding from its
     neighbours. ``cause`` is the same text in all findings that one change would mend (``module:helpers.dates``); of
     these the most severe one is the root, and ``caused_by`` of the others is its ``key``. ``new``: whether it was not
-    there at the base. ``waived``: why it does not count; "" where it does.
+    there at the base. ``waived``: why it does not count; "" where it does. ``against``: the
+    live releases and earlier versions that tell it; nothing where only the work tree or the base does.
     """
 
     rule: str
@@ -39,6 +55,7 @@ class Finding:
     caused_by: str = ""
     new: bool = True
     waived: str = ""
+    against: tuple[Compared, ...] = ()
 
     @property
     def key(self) -> str:
@@ -58,15 +75,17 @@ class Finding:
         return [
             self.rule, self.severity.value, [place.path, place.line, place.end_line, place.column], self.summary,
             self.remedy, self.resource, self.detail, list(self.affected), self.cause, self.caused_by, self.new,
-            self.waived,
+            self.waived, [list(astuple(one)) for one in self.against],
         ]  # fmt: skip
 
     @classmethod
     def unpacked(cls, packed: Sequence[Any]) -> "Finding":
         """The finding that was ``packed``."""
-        rule, severity, place, summary, remedy, resource, detail, affected, *rest = packed
+        rule, severity, place, summary, remedy, resource, detail, affected, *others, against = packed
+        cause, caused_by, new, waived = others
         return cls(
-            rule, Severity(severity), Place(*place), summary, remedy, resource, detail, tuple(affected), *rest
+            rule, Severity(severity), Place(*place), summary, remedy, resource, detail, tuple(affected), cause,
+            caused_by, new, waived, tuple(Compared(*one) for one in against),
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from interlock.adapters.base import Adapter, PlanningContext
 from interlock.model.plan import Action, Change, Phase, Plan, Step
 from interlock.model.resources import Resource, kind_of
 from interlock.planning.diff import changes_between
+from interlock.release import carried
 
 _PHASES = {phase: index for index, phase in enumerate(Phase)}
 
@@ -38,6 +39,7 @@ def make_plan(
         if not adapter.capabilities.atomic_switch:
             notes.append(f"{engine}: objects are switched one after the other; readers may see two versions meanwhile")
     notes += _irreversible(steps)
+    notes += _carried(context, steps)
     return Plan(
         project=context.config.project,
         environment=context.environment_name,
@@ -82,6 +84,16 @@ def _irreversible(steps: Sequence[Step]) -> list[str]:
         for s in steps
         if not s.reversible and s.phase in (Phase.EXPAND, Phase.SWITCH)
     ]
+
+
+def _carried(context: PlanningContext, steps: Sequence[Step]) -> list[str]:
+    """What goes live with the release though no step is about it. Of a first deployment that goes without saying."""
+    paths = carried.changed(context.previous, context.manifest)
+    if not paths or (steps and context.previous is None):
+        return []
+    listed = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+    files = "a file that no engine deploys differs" if len(paths) == 1 else "files that no engine deploys differ"
+    return [f"{files}: {listed}; with this release it is what counts as live"]
 
 
 def summary_of(changes: Sequence[Change]) -> dict[str, int]:

@@ -3,16 +3,18 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from interlock.catalog.git import in_git, run_git
 from interlock.config.models import ProjectConfig
 from interlock.model.errors import ConfigError
 from interlock.release.manifest import path_problem
 
-# Folders that are deployed when a project has them, without being named in interlock.yaml.
+# Folders that a release carries when a project has them, without being named in interlock.yaml.
 ALONGSIDE = ("schemas", "contracts", "expectations", "terraform")
 
 # Never part of a release: by-products, files that differ on every machine, and the likeliest places of secrets.
@@ -45,14 +47,15 @@ def source_state(root: Path) -> SourceState:
     return SourceState(head, bool(changed) or not head)
 
 
-def release_files(root: Path, config: ProjectConfig) -> tuple[str, ...]:
+def release_files(root: Path, config: ProjectConfig, carried: Iterable[str] = ()) -> tuple[str, ...]:
     """Every path that a release of this project holds: relative, POSIX, NFC, sorted.
 
     These are the declared sections (``dbt_packages`` too, ignored by git or not: a deployment must not fetch them),
-    the locks, interlock.yaml, and ``ALONGSIDE``. Symlinks inside the project are followed: a release holds what they
-    point to. ``ConfigError`` names links that leave the project, loop or dangle, and names that do not travel.
+    the locks, interlock.yaml, ``ALONGSIDE``, and what it carries besides: ``carried``. Symlinks inside the project are
+    followed: a release holds what they point to. ``ConfigError`` names links that leave the project, loop or dangle,
+    and names that do not travel.
     """
-    selection = _Selection.of(root, config)
+    selection = _Selection.of(root, config, carried)
     listing = dict.fromkeys(_listing(root))
     for folder in selection.packages:
         listing.update(dict.fromkeys(_walk(root, folder)))
@@ -60,38 +63,59 @@ def release_files(root: Path, config: ProjectConfig) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class _Selection:
+class Sections:
+    """What interlock.yaml names for the engines: folders, scripts as patterns, and single files (locks, itself)."""
+
     folders: tuple[str, ...]
+    patterns: tuple[str, ...]
     files: frozenset[str]
-    globs: tuple[re.Pattern[str], ...]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "Sections":
+        """From the configuration as JSON, or from its shape in a manifest."""
+        told = config.get("runtimes")
+        runtimes: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
+        places = (("airflow", "dags"), ("airflow", "include"), ("spark", "include"), ("dbt", "project"))
+        return cls(
+            tuple(path for section, key in places for path in _paths(config, section, key)),
+            tuple(path for key in ("jobs", "streams") for path in _paths(config, "spark", key)),
+            frozenset(
+                path for name in runtimes for key in ("lock", "requirements") for path in _paths(runtimes, name, key)
+            ) | {"interlock.yaml"},
+        )  # fmt: skip
+
+    def hold(self, path: str) -> bool:
+        """Whether a path is meant by one of them."""
+        return (
+            path in self.files
+            or any(_under(path, folder) for folder in self.folders)
+            or any(_glob(pattern).fullmatch(path) for pattern in self.patterns)
+        )
+
+
+@dataclass(frozen=True)
+class _Selection:
+    sections: Sections
+    alongside: tuple[str, ...]
+    carried: frozenset[str]
     above_globs: tuple[str, ...]
     without: tuple[str, ...]
     packages: tuple[str, ...]
 
     @classmethod
-    def of(cls, root: Path, config: ProjectConfig) -> "_Selection":
-        folders = list(ALONGSIDE)
+    def of(cls, root: Path, config: ProjectConfig, carried: Iterable[str]) -> "_Selection":
+        sections = Sections.of(config.model_dump(mode="json"))
         without: list[str] = []
         packages: list[str] = []
-        globs: tuple[str, ...] = ()
-        if config.airflow:
-            folders += [config.airflow.dags, *config.airflow.include]
-        if config.spark:
-            folders += config.spark.include
-            globs = (*config.spark.jobs, *config.spark.streams)
         if config.dbt:
-            folders.append(config.dbt.project)
             paths = _dbt_paths(root / config.dbt.project)
             without += [_join(config.dbt.project, paths[name]) for name in ("target-path", "log-path")]
             packages.append(_join(config.dbt.project, paths["packages-install-path"]))
-        files = {"interlock.yaml"}
-        for runtime in config.runtimes.values():
-            files |= {path for path in (runtime.lock, runtime.requirements) if path}
         return cls(
-            tuple(_join(f) for f in folders),
-            frozenset(_join(f) for f in files),
-            tuple(_glob(_join(g)) for g in globs),
-            tuple(re.split(r"[*?]", _join(g), maxsplit=1)[0] for g in globs),
+            sections,
+            ALONGSIDE,
+            frozenset(map(_join, carried)),
+            tuple(re.split(r"[*?]", pattern, maxsplit=1)[0] for pattern in sections.patterns),
             tuple(without),
             tuple(packages),
         )
@@ -99,17 +123,12 @@ class _Selection:
     def holds(self, path: str) -> bool:
         if _left_out(path) or any(_under(path, folder) for folder in self.without):
             return False
-        return (
-            path in self.files
-            or any(_under(path, folder) for folder in self.folders)
-            or any(glob.fullmatch(path) for glob in self.globs)
-        )
+        return path in self.carried or self.sections.hold(path) or any(_under(path, one) for one in self.alongside)
 
     def reaches(self, path: str) -> bool:
         """Whether something chosen may stand at, below or above ``path``."""
-        return not _left_out(path) and (
-            self.holds(path) or any(_under(name, path) for name in (*self.folders, *self.files, *self.above_globs))
-        )
+        below = (*self.alongside, *self.sections.folders, *self.sections.files, *self.carried, *self.above_globs)
+        return not _left_out(path) and (self.holds(path) or any(_under(name, path) for name in below))
 
 
 def _dbt_paths(project: Path) -> dict[str, str]:
@@ -128,6 +147,13 @@ def _dbt_paths(project: Path) -> dict[str, str]:
     return paths
 
 
+def _paths(config: Mapping[str, Any], section: str, key: str) -> list[str]:
+    """What a key of a section names: one path or several. A manifest may have been written by anybody."""
+    inner = config.get(section)
+    told = inner.get(key) if isinstance(inner, Mapping) else None
+    return [_join(one) for one in (told if isinstance(told, (list, tuple)) else [told]) if isinstance(one, str)]
+
+
 def _join(*parts: str) -> str:
     return unicodedata.normalize("NFC", str(PurePosixPath(*parts)))
 
@@ -141,6 +167,7 @@ def _left_out(path: str) -> bool:
     return not _LEFT_OUT_FOLDERS.isdisjoint(folders) or _LEFT_OUT_FILES.fullmatch(name) is not None
 
 
+@cache
 def _glob(pattern: str) -> re.Pattern[str]:
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)

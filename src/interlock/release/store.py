@@ -43,6 +43,10 @@ class Store(Protocol):
         """The release exists, durably, with all blobs put before; its id."""
         ...
 
+    def has_release(self, release: str) -> bool:
+        """Whether the release with this very id is there; its manifest is not looked at."""
+        ...
+
     def manifest(self, release: str) -> Manifest:
         """The manifest with this id, or with the only id that starts so (4 characters or more)."""
         ...

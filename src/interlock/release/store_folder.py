@@ -63,7 +63,7 @@ class FolderStore:
         return data
 
     def put_manifest(self, manifest: Manifest) -> str:
-        path = self.folder / "manifests" / f"{manifest.id}.json"
+        path = self._manifest(manifest.id)
         with self._answers():
             if self._unflushed:
                 _flush_file_system(self.folder)
@@ -72,11 +72,15 @@ class FolderStore:
             self._sweep()
         return manifest.id
 
+    def has_release(self, release: str) -> bool:
+        with self._answers():
+            return self._manifest(release).is_file()
+
     def manifest(self, release: str) -> Manifest:
         release = release if is_digest(release) else choose(release, self.list())
         with self._answers():
             try:
-                data = (self.folder / "manifests" / f"{release}.json").read_bytes()
+                data = self._manifest(release).read_bytes()
             except FileNotFoundError:
                 choose(release, tuple(i for i in self.list() if i != release))
                 raise
@@ -97,6 +101,9 @@ class FolderStore:
 
     def _blob(self, digest: str) -> Path:
         return self.folder / "blobs" / checked_digest(digest)[:2] / digest
+
+    def _manifest(self, release: str) -> Path:
+        return self.folder / "manifests" / f"{checked_digest(release)}.json"
 
     def _put(self, path: Path, data: bytes, *, durable: bool = False) -> None:
         with self._answers():

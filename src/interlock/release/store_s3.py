@@ -79,6 +79,9 @@ class S3Store:
         self._put(self._manifest(manifest.id), manifest.encoded)
         return manifest.id
 
+    def has_release(self, release: str) -> bool:
+        return self._head(self._manifest(release)) is not None
+
     def manifest(self, release: str) -> Manifest:
         release = release if is_digest(release) else choose(release, self.list())
         try:

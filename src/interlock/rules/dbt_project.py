@@ -27,7 +27,7 @@ _PATHS = {
     "analysis": (("analysis-paths",), ("analyses",)),
     "function": (("function-paths",), ("functions",)),
 }
-_INSTALLED = ("dbt_packages", "dbt_modules")
+INSTALLED = frozenset({"dbt_packages", "dbt_modules"})
 _NAMES_IN_URL = re.compile(r"([\w.-]+?)(?:\.git)?/?$")
 
 
@@ -144,7 +144,7 @@ def _assembled(inspection: Inspection) -> Projects:
             data = told.get("data") or {}
             project = DbtProject(folder, str(data.get("name") or ""), data, told.get("lines") or {}, path)
             project.broken = bool(told.get("error"))
-            project.installed = any(part in _INSTALLED for part in folder.split("/"))
+            project.installed = any(part in INSTALLED for part in folder.split("/"))
             if not project.installed and inspection.layout.dbt_project(path) is None:
                 project.installed = True
             found.append(project)
@@ -222,7 +222,7 @@ def _roles_config(project: DbtProject) -> None:
 
 def _role(path: str, project: DbtProject) -> str:
     inner = path[len(project.folder) + 1 :] if project.folder else path
-    if inner.split("/", 1)[0] in ("target", *_INSTALLED, "logs"):
+    if inner.split("/", 1)[0] in ("target", *INSTALLED, "logs"):
         return ""
     best, role = -1, ""
     for name in _PATHS:

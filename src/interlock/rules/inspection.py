@@ -1,7 +1,7 @@
 """What rules that look across files are given: facts of every file, the reading where there is one, and the base."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
 from interlock.model.canonical import digest_bytes
-from interlock.model.findings import Finding, NotChecked
+from interlock.model.findings import Compared, Finding, NotChecked
 from interlock.rules.files import Layout, SourceFile
 from interlock.rules.terraform_plan_file import JudgedPlan
 from interlock.runtimes.resolving import Answer
@@ -26,6 +26,32 @@ def computed(
 
 
 @dataclass(frozen=True)
+class Version:
+    """An earlier content of one file: where it stood, a digest of it, and its facts by name."""
+
+    compared: Compared
+    digest: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Live:
+    """What is live somewhere, to compare a project with. ``changed``: paths of it that are other now, or gone.
+
+    ``parts``: by path, what a file is live from where that is not ``compared``.
+    """
+
+    inspection: "Inspection"
+    changed: frozenset[str]
+    compared: Compared
+    parts: Mapping[str, Compared] = field(default_factory=dict)
+
+    def told(self, finding: Finding) -> Finding:
+        """The finding with what it was told by."""
+        return replace(finding, against=finding.against or (self.parts.get(finding.place.path, self.compared),))
+
+
+@dataclass(frozen=True)
 class Inspection:
     """One state of a project.
 
@@ -36,6 +62,8 @@ class Inspection:
     ``passing``: what files held in commits after the base and hold no more, by path. ``index``: what the package index
     says of the requirements and locks of runtimes, by their names. ``digests``: who knows the files' digests already.
     ``plans``: Terraform plans that were handed in. ``told``: findings of tools that were run beside the rules.
+    ``live``: what else it is compared with. ``earlier``: of something that others are compared with, what its schemas
+    held before, by path.
     """
 
     layout: Layout
@@ -54,12 +82,19 @@ class Inspection:
     digests: Callable[[str], str] | None = None
     plans: Sequence[JudgedPlan] = ()
     told: Sequence[Finding] = ()
-    _made: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    live: Sequence[Live] = ()
+    earlier: Mapping[str, Sequence[Version]] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _missed: dict[NotChecked, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def _known(self) -> frozenset[str]:
         return frozenset(self.paths)
+
+    def against(self, live: Live) -> "Inspection":
+        """The same state with what is live as its base. What was made ``once`` is shared: project checks asked for it
+        first, and comparisons for nothing in it that the base decides."""
+        return replace(self, base=live.inspection, changed=live.changed)
 
     def of(self, name: str) -> Mapping[str, Any]:
         """The facts of one kind by path."""

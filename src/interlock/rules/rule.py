@@ -1,13 +1,15 @@
 """What a rule is, and what a family of rules hands to the registry.
 
 A family is one file, ``rule_*.py``, with a ``FAMILY``. Its rules are metadata; its checks are functions that yield
-findings of any of them. There are four kinds of work, from the cheapest to the dearest to repeat:
+findings of any of them. There are five kinds of work, from the cheapest to the dearest to repeat:
 
 - ``facts``: what later work wants to know of one file, as JSON. Kept by the file's content.
 - ``file_checks``: findings that one file's content and the layout decide. Kept by the file's content.
 - ``batch_checks``: the same by an outside tool (ruff, gitleaks) that is started once for many files.
 - ``project_checks``: findings that need several files, the catalog, or the base commit. Run every time: they work on
   facts, never on texts of all files.
+- ``comparisons``: findings of rules that need ``BASE``, and of these alone. Like project checks, and run once more for
+  every release that the project is compared with: ``Inspection.base`` is then what is live.
 
 None of them prints or raises for what a file holds; a file that cannot be read as what it claims to be is a finding of
 the one rule that says so, and nothing to all others.
@@ -15,7 +17,7 @@ the one rule that says so, and nothing to all others.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +72,18 @@ class FileCheck:
     check: FileCheckFunction
 
 
+class Held(Enum):
+    """Which files with such facts a release holds: comparisons with what is live see no others.
+
+    ``AS_DEPLOYED``: those that an engine deploys, and nobody compares others. ``EVERYWHERE``: all in the project.
+    ``WHERE_NAMED``: comparisons look at others too, but a release holds only those that interlock.yaml names.
+    """
+
+    AS_DEPLOYED = auto()
+    EVERYWHERE = auto()
+    WHERE_NAMED = auto()
+
+
 @dataclass(frozen=True)
 class FileFacts:
     """JSON that ``extract`` makes of a file; None where the file has nothing to tell. ``name`` finds it again."""
@@ -77,6 +91,7 @@ class FileFacts:
     name: str
     patterns: tuple[str, ...]
     extract: FactsFunction
+    held: Held = Held.AS_DEPLOYED
 
 
 @dataclass(frozen=True)
@@ -97,6 +112,7 @@ class Family:
     facts: tuple[FileFacts, ...] = ()
     batch_checks: tuple[BatchCheck, ...] = ()
     project_checks: tuple[ProjectCheck, ...] = ()
+    comparisons: tuple[ProjectCheck, ...] = ()
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from interlock.rules.compat import Change
 from interlock.rules.compat_tables import Column, Table, column_type
 from interlock.rules.contract_files import dbt_models, loosened, odcs_contract
 from interlock.rules.inspection import Inspection
-from interlock.rules.rule import Family, FileFacts, Needs, Rule
+from interlock.rules.rule import Family, FileFacts, Held, Needs, Rule
 from interlock.rules.schema_files import is_sample
 
 _ODCS, _DBT = "odcs-contract", "dbt-model-contracts"
@@ -295,6 +295,7 @@ FAMILY = Family(
             Severity.WARNING, Needs.BASE,
         ),
     ),
-    facts=(FileFacts(_ODCS, _YAML, odcs_contract), FileFacts(_DBT, _YAML, dbt_models)),
-    project_checks=(check_odcs, check_dbt, check_agreement),
+    facts=(FileFacts(_ODCS, _YAML, odcs_contract, Held.EVERYWHERE), FileFacts(_DBT, _YAML, dbt_models)),
+    project_checks=(check_agreement,),
+    comparisons=(check_odcs, check_dbt),
 )  # fmt: skip

@@ -197,7 +197,6 @@ FAMILY = Family(
         Rule("ILK-DS020", "star-under-contract", "a model with a contract selects every column", Severity.WARNING),
         Rule("ILK-DS021", "hard-coded-table", "a table is named without ref or source", Severity.INFO),
     ),
-    project_checks=(
-        incremental_configs, late_rows, snapshot_configs, snapshots_changed, stars_under_contract, read_past_dbt,
-    ),
+    project_checks=(incremental_configs, late_rows, snapshot_configs, stars_under_contract, read_past_dbt),
+    comparisons=(snapshots_changed,),
 )  # fmt: skip

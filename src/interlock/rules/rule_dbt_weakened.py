@@ -179,5 +179,5 @@ FAMILY = Family(
             Needs.BASE,
         ),
     ),
-    project_checks=(weakened,),
+    comparisons=(weakened,),
 )

@@ -9,7 +9,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.json_places import is_template, mistake_in, places
-from interlock.rules.rule import Family, FileCheck, FileFacts, Needs, Rule
+from interlock.rules.rule import Family, FileCheck, FileFacts, Held, Needs, Rule
 from interlock.rules.schema_files import is_sample
 
 _SUITES, _OWN = "expectation-suite", "own-expectations"
@@ -223,6 +223,7 @@ FAMILY = Family(
         Rule("ILK-CT007", "suite-not-json", "an expectation suite is no JSON"),
     ),
     file_checks=(FileCheck(("expectations/*.json", "*/expectations/*.json"), check_json),),
-    facts=(FileFacts(_SUITES, ("*.json",), suite), FileFacts(_OWN, ("*.py",), own_expectations)),
-    project_checks=(check_types, check_weaker),
+    facts=(FileFacts(_SUITES, ("*.json",), suite, Held.EVERYWHERE), FileFacts(_OWN, ("*.py",), own_expectations)),
+    project_checks=(check_types,),
+    comparisons=(check_weaker,),
 )

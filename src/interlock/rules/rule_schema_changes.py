@@ -1,7 +1,7 @@
-"""Schema files against the base commit: what cannot be read any more, what is read wrongly, what is missed.
+"""Schema files against earlier versions: what cannot be read any more, what is read wrongly, what is missed.
 
-A subject promises BACKWARD, which is what schema registries promise when nobody says otherwise: the new schema reads
-what was written with the old one.
+A subject promises what ``schemas`` of interlock.yaml says, else BACKWARD: the new schema reads what was written with
+the old one.
 """
 
 import re
@@ -10,19 +10,34 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from interlock.model.compatibility import Mode
 from interlock.model.errors import Place
-from interlock.model.findings import Finding, Severity
+from interlock.model.findings import Compared, Finding, Severity
 from interlock.rules import compat_avro, compat_json_schema, compat_protobuf
 from interlock.rules.compat import Change
 from interlock.rules.compat_protobuf import ProtoField, ProtoFile, ProtoMessage
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.json_places import is_template, loaded
-from interlock.rules.rule import Family, FileFacts, Needs, Rule
+from interlock.rules.nearest import nearest as nearest_name
+from interlock.rules.rule import Family, FileFacts, Held, Needs, Rule
 from interlock.rules.rule_schemas import avro_in, proto_in
 from interlock.rules.schema_files import avro_places, is_sample, json_schema_places, nearest, proto_line
+from interlock.rules.schema_subjects import (
+    AVRO,
+    JSON,
+    PROTO,
+    Compare,
+    is_named,
+    mode_of,
+    since_base,
+    since_earlier,
+    subject_of,
+    subjects,
+)
 
-_AVRO, _JSON, _PROTO, _MENTIONS = "avro-schema", "json-schema", "protobuf", "schema-mentions"
+_MENTIONS = "schema-mentions"
+_CONFIG = "interlock.yaml"
 _SCHEMA_FILE = re.compile(r"(?<![\w*{}$%<>])[\w./-]*[\w-]\.(?:avsc|proto|schema\.json)(?![\w.*-])")
 _MENTION_FILES = ("*.py", "*.y*ml", "*.tf", "*.sh", "*.proto", "*.toml", "*.sql", "*.scala", "*.java", "Makefile")
 # Packages whose very name says that they may break: shop.v1alpha1, shop.v2beta1, shop.v1development.
@@ -30,7 +45,7 @@ _UNSTABLE = re.compile(r"(?:^|\.)v\d+(?:p\d+)?(?:alpha|beta|test|dev)\w*(?:\.|$)
 _ENDINGS = (".avsc", ".proto", ".schema.json")
 _COMMENTS = ("#", "//", "--", "*", "/*")
 # What Protobuf's table calls incompatible though the bytes can be read: a warning.
-_READABLE = {"removed-message", "removed-from-oneof", "oneof"}
+_READABLE = {"removed-message", "removed-from-oneof", "oneof", "added-message", "added-to-oneof"}
 
 
 def avro_fact(file: SourceFile) -> Any:
@@ -66,51 +81,40 @@ def mentions(file: SourceFile) -> list[list[Any]] | None:
     return found[:500] or None
 
 
-def _changed(inspection: Inspection, fact: str) -> Iterator[tuple[str, Any, Any]]:
-    """Files of one kind that differ from the base: path, what was there, what is there."""
-    if inspection.base is None:
-        return
-    before, after = inspection.base.of(fact), inspection.of(fact)
-    for path in sorted(inspection.changed):
-        if path in before and path in after and before[path] != after[path]:
-            yield path, before[path], after[path]
-
-
 def check_avro(inspection: Inspection) -> Iterator[Finding]:
     """ILK-SC007 and ILK-SC008 for Avro."""
-    for path, old, new in _changed(inspection, _AVRO):
-        try:
-            found = compat_avro.changes(old[0], new[0])
-        except compat_avro.Unreadable:
-            continue
-        if found:
-            where = avro_places(inspection.file(path).text, new[0])
-            yield from _findings(path, found, partial(_place, where))
+    for path, news in _news(inspection, AVRO, _avro_changes).items():
+        schema = inspection.of(AVRO)[path][0]
+        where = avro_places(inspection.file(path).text, schema)
+        yield from _findings(path, news, partial(_place, where), mode_of(path, inspection.config))
 
 
 def check_json_schema(inspection: Inspection) -> Iterator[Finding]:
     """ILK-SC007 for JSON Schemas: leniently, for most of them describe objects that are open only by omission."""
-    for path, old, new in _changed(inspection, _JSON):
-        found = [one for one in compat_json_schema.changes(old, new, lenient=True) if not one.unknown]
-        if found:
-            where = json_schema_places(inspection.file(path).text, new)
-            yield from _findings(path, found, partial(_place, where), Severity.WARNING)
+    for path, news in _news(inspection, JSON, _json_changes).items():
+        where = json_schema_places(inspection.file(path).text, inspection.of(JSON)[path])
+        yield from _findings(path, news, partial(_place, where), mode_of(path, inspection.config), Severity.WARNING)
 
 
 def check_proto(inspection: Inspection) -> Iterator[Finding]:
-    """ILK-SC007 and ILK-SC009 for Protobuf."""
-    for path, old, new in _changed(inspection, _PROTO):
-        before, after = _proto(old), _proto(new)
-        found = _outermost(compat_protobuf.changes(before, after))
-        lost = compat_protobuf.unreserved(before, after)
-        if not found and not lost:
-            continue
-        text = inspection.file(path).text
-        unstable = _UNSTABLE.search(before.package) is not None
+    """ILK-SC007 for Protobuf."""
+    for path, news in _news(inspection, PROTO, _proto_changes).items():
+        mode = mode_of(path, inspection.config)
+        before = inspection.base.of(PROTO) if inspection.base else {}
+        unstable = _UNSTABLE.search((before.get(path) or inspection.of(PROTO)[path])["package"]) is not None
         usual = Severity.INFO if unstable else Severity.ERROR
-        yield from _findings(path, found, partial(_proto_place, text), usual)
-        renumbered = {one.path for one in found if one.kind == "number"}
-        for message, one in lost:
+        # Nobody waits for what was added, unless old readers must be able to read it.
+        told = {one: against for one, against in news.items() if mode.forward or not one.kind.startswith("added-")}
+        yield from _findings(path, told, partial(_proto_place, inspection.file(path).text), mode, usual)
+
+
+def check_numbers(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-SC009: a deleted field whose number may be given again."""
+    for path, old, new in since_base(inspection, PROTO):
+        before, after = _proto(old), _proto(new)
+        text = inspection.file(path).text
+        renumbered = {one.path for one in compat_protobuf.changes(before, after) if one.kind == "number"}
+        for message, one in compat_protobuf.unreserved(before, after):
             if f"{message}.{one.name}" in renumbered:
                 continue
             line = proto_line(text, message)
@@ -119,18 +123,50 @@ def check_proto(inspection: Inspection) -> Iterator[Finding]:
             yield Finding("ILK-SC009", Severity.WARNING, Place(path, line, line), what, remedy)
 
 
+_News = dict[Change, list[Compared]]
+
+
+def _news(inspection: Inspection, fact: str, compare: Compare) -> dict[str, _News]:
+    """By path of a changed file: what differs from the base, and from which earlier versions what else does."""
+    found: dict[str, _News] = {}
+    for path, old, new in since_base(inspection, fact):
+        found.setdefault(path, {}).update((one, []) for one in compare(old, new))
+    for path, versions in since_earlier(inspection, fact, compare).items():
+        known = found.setdefault(path, {})
+        at_base = set(known)
+        for changes, version in versions:
+            for one in changes:
+                if one not in at_base:
+                    known.setdefault(one, []).append(version)
+    return {path: news for path, news in found.items() if news}
+
+
+def _avro_changes(old: Any, new: Any) -> list[Change]:
+    try:
+        return compat_avro.changes(old[0], new[0])
+    except compat_avro.Unreadable:
+        return []
+
+
+def _json_changes(old: Any, new: Any) -> list[Change]:
+    return [one for one in compat_json_schema.changes(old, new, lenient=True) if not one.unknown]
+
+
+def _proto_changes(old: Any, new: Any) -> list[Change]:
+    return _outermost(compat_protobuf.changes(_proto(old), _proto(new)))
+
+
 def _place(where: dict[str, tuple[int, int]], change: Change) -> tuple[int, int]:
     return nearest(where, change.path)
 
 
 def _outermost(changes: list[Change]) -> list[Change]:
-    """Without messages of messages that are gone themselves, and without what was added: nobody waits for these."""
+    """Without messages of messages that are gone themselves."""
     gone = {one.path for one in changes if one.kind == "removed-message"}
     return [
         one
         for one in changes
-        if not one.kind.startswith("added-")
-        and not (one.kind == "removed-message" and any(one.path.startswith(f"{other}.") for other in gone))
+        if not (one.kind == "removed-message" and any(one.path.startswith(f"{other}.") for other in gone))
     ]
 
 
@@ -162,24 +198,41 @@ def _message(told: Any) -> ProtoMessage:
 
 
 def _findings(
-    path: str, found: list[Change], place: Callable[[Change], tuple[int, int]], usual: Severity = Severity.ERROR
+    path: str,
+    news: _News,
+    place: Callable[[Change], tuple[int, int]],
+    mode: Mode,
+    usual: Severity = Severity.ERROR,
 ) -> Iterator[Finding]:
-    for one in found:
-        if one.logical:
-            line, end = place(one)
-            what = f"{one.path or 'the schema'}: {one.what}: {one.note}"
-            yield Finding("ILK-SC008", Severity.ERROR, Place(path, line, end), what, _LOGICAL_REMEDY)
-        elif one.backward is False:
-            line, end = place(one)
-            severity = Severity.WARNING if one.kind in _READABLE and usual is Severity.ERROR else usual
-            what = f"{_said(one)}: the new schema cannot read what was written with the old one"
-            remedy = _REMEDIES.get(one.kind, _REMEDY)
-            yield Finding("ILK-SC007", severity, Place(path, line, end), what, remedy)
-        elif one.forward is False:
-            line, end = place(one)
-            what = f"{_said(one)}: readers with the old schema cannot read what is written with the new one"
-            remedy = "Upgrade the readers before the writers."
-            yield Finding("ILK-SC007", Severity.INFO, Place(path, line, end), what, remedy)
+    for one, against in news.items():
+        told = _logical(one) if one.logical else _broken(one, mode, usual)
+        if told is not None:
+            rule, severity, what, remedy = told
+            yield Finding(rule, severity, Place(path, *place(one)), what, remedy, against=tuple(against))
+
+
+_Told = tuple[str, Severity, str, str]
+
+
+def _logical(change: Change) -> _Told:
+    what = f"{change.path or 'the schema'}: {change.what}: {change.note}"
+    return "ILK-SC008", Severity.ERROR, what, _LOGICAL_REMEDY
+
+
+def _broken(change: Change, mode: Mode, usual: Severity) -> _Told | None:
+    """What the mode forbids weighs as usual; what only has to be upgraded in the right order is information."""
+    severity = Severity.WARNING if change.kind in _READABLE and usual is Severity.ERROR else usual
+    if change.backward is False and (mode.backward or (mode.forward and change.forward is not False)):
+        what = f"{_said(change)}: the new schema cannot read what was written with the old one"
+        if mode.backward:
+            return "ILK-SC007", severity, what, _REMEDIES.get(change.kind, _REMEDY)
+        return "ILK-SC007", Severity.INFO, what, "Upgrade the writers before the readers."
+    if change.forward is False and mode is not Mode.NONE:
+        what = f"{_said(change)}: readers with the old schema cannot read what is written with the new one"
+        if mode.forward:
+            return "ILK-SC007", severity, what, _FORWARD_REMEDIES.get(change.kind, _REMEDY)
+        return "ILK-SC007", Severity.INFO, what, "Upgrade the readers before the writers."
+    return None
 
 
 def _said(change: Change) -> str:
@@ -203,6 +256,12 @@ _REMEDIES = {
     "removed-message": "Keep the message as long as somebody reads it.",
     "removed-from-oneof": "Keep the field, and mark it deprecated.",
     "oneof": "Leave the fields where they are, and add new ones to the oneof.",
+    "label": "Add a new field with the new label.",
+}
+_FORWARD_REMEDIES = {
+    "removed": "Keep the field, or give it a default in one version and remove it in the next.",
+    "added-message": "Add it once its readers know it.",
+    "added-to-oneof": "Add it once its readers know it.",
     "label": "Add a new field with the new label.",
 }
 
@@ -236,6 +295,23 @@ def _names(mention: str, path: str) -> bool:
     return path == mention or path.endswith("/" + mention) or mention.endswith("/" + path)
 
 
+def check_subjects(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-SC011: what interlock.yaml says of a subject that no schema file is."""
+    section = inspection.config.schemas if inspection.config else None
+    known = subjects(inspection) if section is not None else []
+    for subject in section.subjects if section is not None else ():
+        if any(is_named(path, subject) for path in known):
+            continue
+        near = nearest_name(subject, known if "/" in subject else map(subject_of, known), 0.7)
+        remedy = (
+            f"Name '{near}'." if near else "Name a schema file without its ending, or its path, or remove the line."
+        )
+        key = re.compile(rf"{re.escape(subject)}[\"']?\s*:")
+        line = next((number for number, text in enumerate(inspection.file(_CONFIG).lines, 1) if key.search(text)), 0)
+        what = f"'{subject}' under schemas is no schema file, so its mode applies to nothing"
+        yield Finding("ILK-SC011", Severity.WARNING, Place(_CONFIG, line, line), what, remedy)
+
+
 FAMILY = Family(
     "schema changes",
     (
@@ -249,12 +325,14 @@ FAMILY = Family(
             "ILK-SC010", "removed-schema-still-named", "a schema file is gone, and others name it",
             Severity.WARNING, Needs.BASE,
         ),
+        Rule("ILK-SC011", "unknown-subject", "a mode is declared for a schema that is not there", Severity.WARNING),
     ),
     facts=(
-        FileFacts(_AVRO, ("*.avsc",), avro_fact),
-        FileFacts(_JSON, ("*.schema.json", "schemas/*.json", "*/schemas/*.json"), json_schema_fact),
-        FileFacts(_PROTO, ("*.proto",), proto_fact),
+        FileFacts(AVRO, ("*.avsc",), avro_fact, Held.EVERYWHERE),
+        FileFacts(JSON, ("*.schema.json", "schemas/*.json", "*/schemas/*.json"), json_schema_fact, Held.EVERYWHERE),
+        FileFacts(PROTO, ("*.proto",), proto_fact, Held.EVERYWHERE),
         FileFacts(_MENTIONS, _MENTION_FILES, mentions),
     ),
-    project_checks=(check_avro, check_json_schema, check_proto, check_removed),
+    project_checks=(check_subjects,),
+    comparisons=(check_avro, check_json_schema, check_proto, check_numbers, check_removed),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
-from interlock.rules.rule import Family, FileCheck, FileFacts, Needs, Rule
+from interlock.rules.rule import Family, FileCheck, FileFacts, Held, Needs, Rule
 from interlock.rules.streaming_queries import FACTS, Query, facts_of, of_facts, queries_of
 from interlock.rules.surroundings import is_less_serious
 
@@ -242,8 +242,9 @@ FAMILY = Family(
     ),
     file_checks=(FileCheck(("*.py",), check_queries),),
     facts=(
-        FileFacts(FACTS, ("*.py",), facts_of),
+        FileFacts(FACTS, ("*.py",), facts_of, Held.WHERE_NAMED),
         FileFacts(_CONF, ("*.py", "*.sh", "*.conf", "*.y*ml", "Dockerfile*"), has_conf),
     ),
-    project_checks=(checkpoints, changed_state),
+    project_checks=(checkpoints,),
+    comparisons=(changed_state,),
 )

@@ -9,7 +9,7 @@ from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
-from interlock.rules.rule import Family, FileCheck, FileFacts, Rule
+from interlock.rules.rule import Family, FileCheck, FileFacts, Held, Rule
 from interlock.rules.terraform_facts import FACTS, PATTERNS, Folder, facts_of, folders_of, installed, local_source
 from interlock.rules.terraform_syntax import parse
 
@@ -173,6 +173,6 @@ FAMILY = Family(
         Rule("ILK-TF005", "module-arguments", "a module is called with an unknown argument or without a required one"),
     ),
     file_checks=(FileCheck((*PATTERNS, "*.tfvars"), check_syntax),),
-    facts=(FileFacts(FACTS, PATTERNS, facts_of),),
+    facts=(FileFacts(FACTS, PATTERNS, facts_of, Held.WHERE_NAMED),),
     project_checks=(duplicates, undeclared, module_calls),
 )

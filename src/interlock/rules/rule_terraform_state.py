@@ -104,5 +104,5 @@ FAMILY = Family(
         _rule(21, "store-replaced", "a changed argument makes a plan destroy a store of data"),
         _rule(22, "guard-removed", "a store of data loses its protection from being destroyed"),
     ),
-    project_checks=(destroyed,),
+    comparisons=(destroyed,),
 )

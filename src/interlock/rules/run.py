@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime
 
 from interlock.catalog.reading import ProjectReading
 from interlock.config import ProjectConfig
+from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.examine import Examined
 from interlock.rules.files import Layout
-from interlock.rules.inspection import Inspection, Keep, computed
+from interlock.rules.inspection import Inspection, Keep, Live, Version, computed
 from interlock.rules.masking import masked
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Family
@@ -38,6 +39,8 @@ def inspection_of(
     digests: Callable[[str], str] | None = None,
     plans: Sequence[JudgedPlan] = (),
     told: Sequence[Finding] = (),
+    live: Sequence[Live] = (),
+    earlier: Mapping[str, Sequence[Version]] | None = None,
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
@@ -46,16 +49,18 @@ def inspection_of(
             facts.setdefault(name, {})[path] = fact
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
-        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests, plans, told,
+        today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests, plans, told, live,
+        earlier or {},
     )  # fmt: skip
 
 
 def find(
     inspection: Inspection, examined: Mapping[str, Examined], families: Sequence[Family] = FAMILIES
 ) -> tuple[Finding, ...]:
-    """Every finding, by place: what the files told, what readers and tools found, what project checks add.
+    """Every finding, by place: what the files told, what readers and tools found, what checks and comparisons add.
 
-    Waived ones are among them, with their reason. ``affected`` names what lies downstream of the resource.
+    Waived ones are among them, with their reason. ``affected`` names what lies downstream of the resource. What several
+    of the states that the project is compared with tell is one finding.
     """
     found = [finding for one in examined.values() for finding in one.findings]
     if inspection.reading is not None:
@@ -63,9 +68,28 @@ def find(
     for family in families:
         for check in family.project_checks:
             found += map(masked, check(inspection))
+    found += _compared(inspection, families)
     found += unrepeated(inspection.told, found)
     distinct = dict.fromkeys(_with_downstream(finding, inspection.reading) for finding in found)
     return tuple(sorted(with_causes(waive(distinct, inspection)), key=by_place))
+
+
+def _compared(inspection: Inspection, families: Sequence[Family]) -> Iterable[Finding]:
+    found: dict[tuple[str, Place], Finding] = {}
+    for live in (None, *inspection.live):
+        seen = inspection if live is None else inspection.against(live)
+        for check in (check for family in families for check in family.comparisons):
+            for one in map(masked, check(seen)):
+                told = one if live is None else live.told(one)
+                same = found.get((told.key, told.place))
+                found[told.key, told.place] = told if same is None else _both(same, told)
+    return found.values()
+
+
+def _both(one: Finding, other: Finding) -> Finding:
+    """The worse of two that are the same but for their weight, told by what tells either."""
+    worse = min(one, other, key=lambda each: _ORDER.index(each.severity))
+    return replace(worse, against=tuple(dict.fromkeys((*one.against, *other.against))))
 
 
 def by_place(finding: Finding) -> tuple[str, int, str, str]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules import registry
+from interlock.views.against import in_words
 from interlock.views.causes import by_weight
 from interlock.views.text import clipped, harmless
 
@@ -37,6 +38,8 @@ def _command(finding: Finding) -> str:
     if set(finding.affected) - {place.path}:
         more = f" and {len(finding.affected) - 4} more" if len(finding.affected) > 4 else ""
         lines.append(f"affects {', '.join(finding.affected[:4])}{more}")
+    if finding.against:
+        lines.append(f"against {in_words(finding.against)}")
     message = "\n".join(clipped(line, _LONGEST) for line in lines if line)
     return f"::{_kind(finding)} {listed}::{_escaped(message, _DATA)}"
 

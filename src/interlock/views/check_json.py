@@ -15,6 +15,7 @@ def check_document(checked: "Checked") -> dict[str, Any]:
         "verdict": "pass" if checked.passed else "fail",
         "resource_count": checked.resources,
         "base": checked.base,
+        "compared_with": plain(checked.compared_with),
         "static": checked.static,
         "plans": list(checked.plans),
         "findings": [finding_document(one) for one in checked.findings],
@@ -41,5 +42,6 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "new": finding.new,
         "waived": finding.waived,
         "caused_by": finding.caused_by,
+        "against": plain(finding.against),
         "key": finding.key,
     }

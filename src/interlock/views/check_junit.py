@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from interlock.model.findings import Finding
 from interlock.rules import registry
+from interlock.views.against import in_words
 from interlock.views.text import clipped, harmless
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _one(finding: Finding) -> str:
         lines.append(finding.detail)
     if finding.affected:
         lines.append(f"affects {', '.join(finding.affected)}")
+    if finding.against:
+        lines.append(f"against {in_words(finding.against)}")
     return "\n".join(clipped(line, _LONGEST) for line in lines)
 
 

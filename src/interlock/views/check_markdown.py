@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from interlock.model.findings import Finding, NotChecked, Severity
 from interlock.rules import registry
+from interlock.views.against import environments, in_words
 from interlock.views.causes import Cause, by_cause, count_of, counted, shares
 from interlock.views.markdown_text import code, prose
 
@@ -55,6 +56,8 @@ def _verdict(checked: "Checked", new: Sequence[Finding]) -> str:
     else:
         head = f"### ❌ Interlock: {count_of(blocking, 'finding')} {'blocks' if blocking == 1 else 'block'}"
     compared = f"Compared with {code(checked.base[:12])}" if checked.base else "Compared with no other commit"
+    for live in environments(checked.compared_with):
+        compared += f" and with {prose(live)}"
     how = "from source text alone" if checked.static else f"{count_of(checked.resources, 'resource')} read"
     return f"{head}\n\n{counted(new) or 'Nothing'} new. {compared}, {how}."
 
@@ -74,6 +77,8 @@ def _row(cause: Cause) -> str:
     root = cause.root
     rule = registry.RULES.get(root.rule)
     what = f"{prose(root.summary)}<br><sub>{code(root.rule, 40)} {prose(rule.name) if rule else ''}</sub>"
+    if root.against:
+        what += f"<br>against {prose(in_words(root.against))}"
     if cause.follow:
         places = list(dict.fromkeys(code(one.place, 120) for one in cause.follow))
         more = f" and {len(places) - _FOLLOW} more places" if len(places) > _FOLLOW else ""

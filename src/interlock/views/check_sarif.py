@@ -12,6 +12,7 @@ from interlock import __version__
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, NotChecked, Severity
 from interlock.rules import explain, registry
+from interlock.views.against import said
 from interlock.views.text import clipped, harmless
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def check_sarif(checked: "Checked") -> dict[str, Any]:
         "artifacts": [{"location": {"uri": uri(path), "uriBaseId": _BASE}} for path in paths],
         "columnKind": "unicodeCodePoints",
         "results": results,
-        "properties": {"base": _text(checked.base), "static": checked.static},
+        "properties": {
+            "base": _text(checked.base), "static": checked.static,
+            "comparedWith": [_text(said(one)) for one in checked.compared_with],
+        },
     }  # fmt: skip
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
 
@@ -111,6 +115,7 @@ def _result(
             "affected": [_text(one) for one in finding.affected],
             "detail": _text(finding.detail),
             "causedBy": finding.caused_by,
+            "against": [_text(said(one)) for one in finding.against],
         },
     }
     if finding.place.path:

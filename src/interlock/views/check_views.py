@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from interlock.views.against import environments
 from interlock.views.causes import count_of
 from interlock.views.check_json import check_document
 from interlock.views.findings_view import render_findings
 from interlock.views.output import VERSION
+from interlock.views.text import literal
 
 if TYPE_CHECKING:
     from interlock.engine.checking import Checked
@@ -41,6 +43,8 @@ def show(checked: "Checked", console: Console, verbose: bool) -> None:
     if checked.outgrown:
         told = count_of(checked.outgrown, "finding")
         console.print(f"[dim]{told} of the baseline are gone: 'interlock check --write-baseline' lets go of them[/]")
+    for one in environments(checked.compared_with):
+        console.print(f"[dim]compared with {literal(one)}[/]")
     timing = f"[dim]{checked.timings.get('total', 0):.1f}s[/]"
     what = "source text" if checked.static else count_of(checked.resources, "resource")
     if checked.passed:

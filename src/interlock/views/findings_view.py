@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from interlock.model.findings import Finding, NotChecked, Severity
+from interlock.views.against import in_words
 from interlock.views.causes import Cause, by_cause, count_of, counted, shares
 from interlock.views.text import clipped, literal
 
@@ -47,6 +48,8 @@ def _render(cause: Cause, console: Console, verbose: bool, state: str = "") -> N
     if set(finding.affected) - {finding.place.path}:
         more = f" and {len(finding.affected) - 4} more" if len(finding.affected) > 4 else ""
         console.print(f"      affects {_literal(', '.join(finding.affected[:4]))}{more}")
+    if finding.against:
+        console.print(f"      against {_literal(in_words(finding.against))}")
     if cause.follow:
         _render_follow(cause.follow, console, verbose)
     console.print(f"      [cyan]→[/] {_literal(finding.remedy)}")

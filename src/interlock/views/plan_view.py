@@ -18,7 +18,7 @@ _SHOWN = 40
 def render_plan(plan: Plan, console: Console, *, everything: bool = False) -> None:
     """What changes, why, who is affected, which steps, and whether each can be undone."""
     if plan.empty:
-        console.print(f"[green]Nothing to do:[/] {literal(plan.environment)} already is release {plan.release[:12]}.")
+        console.print(nothing_to_do(plan))
         _render_notes(plan, console)
         return
     verb = "Rollback of" if plan.intent == "rollback" else "Plan for"
@@ -42,6 +42,12 @@ def render_plan(plan: Plan, console: Console, *, everything: bool = False) -> No
         + ("Can be rolled back." if plan.reversible else "[red]Cannot be rolled back whole.[/]")
     )
     console.print(f"[dim]plan {plan.digest[:16]}[/]")
+
+
+def nothing_to_do(plan: Plan) -> str:
+    """What is said of a plan without steps."""
+    same = "already is" if plan.release == plan.previous else "already does what is in"
+    return f"[green]Nothing to do:[/] {literal(plan.environment)} {same} release {plan.release[:12]}."
 
 
 def _render_notes(plan: Plan, console: Console) -> None:

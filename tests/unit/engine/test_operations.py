@@ -20,6 +20,7 @@ from interlock.model.canonical import canonical_json
 from interlock.model.errors import HeldError, RefusedError, StaleError, UnreachableError, UsageError
 from interlock.model.events import EventType
 from interlock.model.plan import plan_from_json
+from interlock.model.release import FileEntry
 from tests.unit.engine.toy import CONFIG, ToyAdapter, quick_ledger, release
 
 A, B, DAG = "dbt.model:shop.a", "dbt.model:shop.b", "airflow.dag:nightly"
@@ -111,6 +112,45 @@ def test_same_release_twice_does_nothing_and_says_so(workspace):
     head = workspace.ledger.head()
     assert shipped(workspace, {A: "1"}).outcome == "nothing"
     assert workspace.ledger.head() == head
+
+
+def with_schema(workspace, versions, digest):
+    manifest = replace(release(versions), files=(FileEntry("schemas/orders.avsc", digest * 64, 1),))
+    workspace.store.put_manifest(manifest)
+    return manifest
+
+
+def test_release_of_other_schemas_alone_is_live_once_it_was_deployed(workspace):
+    old, new = (with_schema(workspace, {A: "1"}, digest) for digest in "12")
+    deploy(workspace, plan_deploy(workspace, "prod", old))
+    plan = plan_deploy(workspace, "prod", new)
+    ended = deploy(workspace, plan)
+    assert (plan.empty, ended.outcome) == (True, "succeeded")
+    assert workspace.ledger.state("prod").release == new.id
+    assert workspace.deployments()[ended.deployment].outcome == "succeeded"
+    with pytest.raises(StaleError):
+        deploy(workspace, plan)
+    assert deploy(workspace, plan_deploy(workspace, "prod", new)).outcome == "nothing"
+
+
+def test_release_of_other_schemas_alone_stands_in_no_rollbacks_way(workspace):
+    shipped(workspace, {A: "0"})
+    old, new = (with_schema(workspace, {A: "1"}, digest) for digest in "12")
+    for manifest in (old, new):
+        deploy(workspace, plan_deploy(workspace, "prod", manifest))
+    assert deploy(workspace, plan_rollback(workspace, "prod", None, None)).outcome == "succeeded"
+    assert versions(workspace) == {A: "0"}
+
+
+def test_release_whose_predecessor_is_gone_from_the_store_is_deployed(workspace):
+    shipped(workspace, {A: "1"})
+    before = workspace.ledger.state("prod").release
+    (workspace.store.folder / "manifests" / f"{before}.json").unlink()
+    again = opened(workspace.root)
+    try:
+        assert shipped(again, {A: "2"}).outcome == "succeeded"
+    finally:
+        again.ledger.close()
 
 
 def test_plan_of_another_project_is_refused(workspace):

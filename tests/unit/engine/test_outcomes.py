@@ -14,8 +14,11 @@ from interlock.catalog.reading import ProjectReading
 from interlock.catalog.sources import Sources
 from interlock.engine import outcomes
 from interlock.engine.checking import Checked, check_project
+from interlock.engine.live_release import LiveRelease
 from interlock.engine.project import Project
 from interlock.engine.rule_check import RuleCheck
+from interlock.model.canonical import digest_bytes
+from interlock.model.findings import Compared
 from interlock.model.progress import Progress
 
 CONFIG = f"""\
@@ -28,6 +31,7 @@ environments:
   dev: {{spark: {{root: .interlock/dev}}}}
 """
 JOB = "from helpers import days\n\nspark.read.parquet('a').write.parquet('b')\nprint(days)\n"
+SCHEMA = '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "%s"}]}\n'
 BROKEN = "from helpers import days\n\nprint(dayss)\n"
 
 
@@ -98,6 +102,45 @@ def test_a_build_gets_its_reading_although_the_outcome_is_known(root: Path, aske
     asked.clear()
     built = check_project(Project(root), must_read=True)
     assert not asked and built.reading is not None and len(built.reading.catalog.resources) == 1
+
+
+def test_a_build_carries_the_same_files_although_the_outcome_is_known(root: Path) -> None:
+    write(root, "topics/orders.avsc", SCHEMA % "string")
+    write(root, "tests/orders.avsc", SCHEMA % "string")
+    write(root, ".interlock/dev/versions/1/topics/orders.avsc", SCHEMA % "string")
+    assert check_project(Project(root), must_read=True).carried == ("topics/orders.avsc",)
+    check_project(Project(root))
+    assert check_project(Project(root), must_read=True).carried == ("topics/orders.avsc",)
+
+
+def live(name: str, kind: str) -> LiveRelease:
+    """A schema with a field of this kind is live there."""
+    text = (SCHEMA % kind).encode()
+    return LiveRelease(
+        Compared(name, "ab" * 32, "", f"since {kind}"), kind, {"topics/orders.avsc": digest_bytes(text)},
+        lambda path: text,
+    )  # fmt: skip
+
+
+def test_what_was_said_of_one_live_state_is_not_said_of_another(root: Path, asked: list[str]) -> None:
+    write(root, "topics/orders.avsc", SCHEMA % "string")
+    check_project(Project(root), since="")
+
+    def compared(*against: LiveRelease) -> set[tuple[str, str]]:
+        found = check_project(Project(root), since="", against=against).findings
+        return {(one.environment, one.since) for finding in found for one in finding.against}
+
+    assert compared(live("prod", "int")) == {("prod", "since int")}
+    asked.clear()
+    assert compared(live("prod", "int")) == {("prod", "since int")}
+    assert not asked
+    assert compared(live("prod", "string")) == set() and asked
+    assert compared(live("dev", "long")) == {("dev", "since long")}
+    assert compared(live("dev", "long"), live("prod", "int")) == {("dev", "since long"), ("prod", "since int")}
+    assert compared() == set()
+    asked.clear()
+    assert compared(live("prod", "string")) == set() and compared(live("dev", "long"))
+    assert not asked
 
 
 def _broken_job(root: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.ledger import Ledger, environment_state, open_ledger
+from interlock.ledger.projections import Span, spans
 from interlock.model.events import Event, EventType
 from interlock.model.state import LiveResource
 
@@ -43,6 +44,17 @@ def test_only_a_deployment_that_succeeded_moves_the_release_of_an_environment(tm
         ledger.append([event(E.DEPLOYMENT_FINISHED, "d-2", outcome="turned", release="r2")])
         ledger.append([event(E.DEPLOYMENT_FINISHED, "d-3", "dev", outcome="succeeded", release="r3")])
         assert ledger.state("prod").release == "r1"
+
+
+def test_an_environment_was_at_one_release_after_the_other(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        for number, (outcome, release) in enumerate(
+            [("succeeded", "r1"), ("turned", "r1"), ("succeeded", "r2"), ("succeeded", "r2"), ("succeeded", "r1")]
+        ):
+            ledger.append([event(E.DEPLOYMENT_FINISHED, f"d-{number}", outcome=outcome, release=release)])
+        first, _, second, _, back = [fact.at for fact in ledger.events()]
+        told = spans(ledger.events(environment="prod"))
+    assert told == [Span("r1", first, second), Span("r2", second, back), Span("r1", back)]
 
 
 def test_a_state_that_was_handed_out_does_not_change_afterwards(tmp_path: Path) -> None:

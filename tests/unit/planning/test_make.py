@@ -9,6 +9,7 @@ import pytest
 from interlock.adapters.base import Capabilities, PlanningContext
 from interlock.model.canonical import canonical_json
 from interlock.model.plan import Action, Phase, Plan, Step, plan_from_json
+from interlock.model.release import FileEntry
 from interlock.model.state import EnvironmentState, LiveResource
 from interlock.planning.make import in_order, make_plan, summary_of
 from tests.unit.engine.toy import ToyAdapter, config, release
@@ -27,9 +28,10 @@ class WithGate(ToyAdapter):
         return [replace(switch, inverse=""), gate, stage]
 
 
-def made(versions=EVERYTHING, state=EMPTY, adapters=None, seconds=None, settings=None) -> Plan:
+def made(versions=EVERYTHING, state=EMPTY, adapters=None, seconds=None, settings=None, files=(), previous=None) -> Plan:
     settings = settings or config()
-    context = PlanningContext(settings, "prod", settings.environments["prod"], release(versions), None, state)
+    manifest = replace(release(versions), files=files)
+    context = PlanningContext(settings, "prod", settings.environments["prod"], manifest, previous, state)
     chosen = adapters or [ToyAdapter(e) for e in ("airflow", "dbt", "spark_batch", "spark_stream")]
     return make_plan(context, {a.engine: a for a in chosen}, {}, seconds or {})
 
@@ -70,6 +72,17 @@ def test_nothing_differs_nothing_is_planned():
     plan = made(state=EnvironmentState("prod", "r1", live))
     assert plan.empty
     assert plan.changes == ()
+
+
+def test_files_that_no_engine_deploys_are_told_and_need_no_step():
+    live = {key: LiveResource(key, "r1", version) for key, version in EVERYTHING.items()}
+    state = EnvironmentState("prod", "r1", live)
+    old = (FileEntry("schemas/a.avsc", "1" * 64, 1), FileEntry("schemas/b.avsc", "1" * 64, 1))
+    new = (FileEntry("schemas/a.avsc", "2" * 64, 1), old[1])
+    plan = made(state=state, files=new, previous=replace(release(EVERYTHING), files=old))
+    assert plan.empty and "schemas/a.avsc;" in plan.notes[0] and len(plan.notes) == 1
+    assert made(state=state, files=old, previous=replace(release(EVERYTHING), files=old)).notes == ()
+    assert made(files=old).notes == (), "of a first deployment it goes without saying"
 
 
 def test_plan_counts_what_it_does():

@@ -11,6 +11,7 @@ import pytest
 from interlock.model.errors import ConfigError, StaleError
 from interlock.model.release import manifest_from_json
 from interlock.release.build import build, config_shape, publish
+from interlock.release.carried import carried, changed, is_complete
 from interlock.release.diff import diff
 from interlock.release.manifest import parse_manifest
 from interlock.release.sources import release_files
@@ -21,6 +22,20 @@ from tests.unit.release.sample import FILES, IN_RELEASE, built, catalog, config,
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     return write(tmp_path / "project")
+
+
+def test_what_no_engine_lays_out_is_told_from_the_manifest_alone(root: Path) -> None:
+    write(root, {"topics/a.avsc": b"1"})
+    old, _ = build(root, config(), catalog(root), "c0ffee", release_files(root, config(), ["topics/a.avsc"]))
+    assert sorted(carried(old)) == ["schemas/avro/order.avsc", "topics/a.avsc"]
+    write(root, {"topics/a.avsc": b"2", "dags/helper.py": b"X = 2\n", "runtimes/airflow.lock": b"x"})
+    new, _ = build(root, config(), catalog(root), "c0ffee", release_files(root, config(), ["topics/a.avsc"]))
+    assert changed(old, new) == ("topics/a.avsc",)
+    assert changed(None, old) == ("schemas/avro/order.avsc", "topics/a.avsc")
+    assert all(
+        carried(replace(new, config=odd)) for odd in ({"airflow": 1}, {"dbt": {"project": [None]}, "runtimes": "x"})
+    )
+    assert is_complete(new) and not is_complete(replace(new, config={"airflow": {"dags": "dags"}}))
 
 
 def test_a_manifest_reads_back_as_it_was_written(root: Path) -> None:

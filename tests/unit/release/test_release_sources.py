@@ -22,6 +22,13 @@ def test_declared_sections_are_in_and_the_rest_is_out(root: Path) -> None:
     assert files(root) == IN_RELEASE
 
 
+def test_what_it_carries_is_in_wherever_it_lies(root: Path) -> None:
+    write(root, {"topics/avro/order.avsc": b"{}", "topics/notes.txt": b"", "topics/.env": b""})
+    assert release_files(root, config(), ["topics/avro/order.avsc", "topics/.env", "gone.avsc"]) == tuple(
+        sorted([*IN_RELEASE, "topics/avro/order.avsc"])
+    )
+
+
 def test_git_and_a_walk_agree(root: Path) -> None:
     git(root, "init")
     assert files(root) == IN_RELEASE  # untracked

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from interlock.rules import compat_avro, compat_json_schema, compat_protobuf, compat_tables
-from interlock.rules.compat import Change, Mode, holds, versions_hold
+from interlock.rules.compat import Change, Mode, holds
 from interlock.rules.compat_tables import Column, Table
 
 Y, N = True, False
@@ -286,15 +286,3 @@ def test_a_table_does_not_differ_from_itself(row: str) -> None:
 def test_types_that_may_be_the_same_break_nothing(old: str, new: str, dialect: str) -> None:
     found = compat_tables.changes(b(old), Table((A, Column("b", new, True)), dialect=dialect))
     assert False not in both(found)
-
-
-def test_transitive_means_against_every_earlier_version() -> None:
-    first, second = record(X), record(X, ZD)
-    third = record(X, ZD, {"name": "x2", "type": "int"})
-    fourth = record(X, Z)
-    assert versions_hold([first, second], fourth, Mode.BACKWARD, compat_avro.changes) is True
-    assert versions_hold([first, second], fourth, Mode.BACKWARD_TRANSITIVE, compat_avro.changes) is False
-    assert versions_hold([first, second], third, Mode.FULL, compat_avro.changes) is False
-    assert versions_hold([first, second], third, Mode.FORWARD_TRANSITIVE, compat_avro.changes) is True
-    assert versions_hold([], third, Mode.FULL_TRANSITIVE, compat_avro.changes) is True
-    assert versions_hold([first], of("string"), Mode.NONE, compat_avro.changes) is True

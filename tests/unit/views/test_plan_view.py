@@ -75,11 +75,13 @@ def test_long_plan_is_cut_and_says_how_to_see_all_of_it(capsys):
 
 
 def test_empty_plan_says_so_and_still_says_what_it_left_out(capsys):
-    text = shown(capsys, replace(PLAN, changes=(), steps=()))
-    assert text.splitlines() == [
-        "Nothing to do: prod already is release bbbbbbbbbbbb.",
+    empty = replace(PLAN, changes=(), steps=())
+    assert shown(capsys, empty).splitlines() == [
+        "Nothing to do: prod already does what is in release bbbbbbbbbbbb.",
         "! 3 spark resources stay out",
     ]
+    text = shown(capsys, replace(empty, previous=PLAN.release, notes=()))
+    assert text.strip() == "Nothing to do: prod already is release bbbbbbbbbbbb."
 
 
 def test_names_with_markup_and_escapes_are_shown_as_they_stand(capsys):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from interlock.cli.options import Json, Project, Verbose, reading
-from interlock.engine import checking
+from interlock.engine import checking, live
 from interlock.model.errors import UsageError
 from interlock.rules import baseline
 from interlock.views import check_json, check_views
@@ -36,6 +36,10 @@ Since = Annotated[
         "--changed-since", metavar="REF", help="Block only on what REF does not have; default: the merge base."
     ),
 ]
+Against = Annotated[
+    list[str] | None,
+    typer.Option("--against", metavar="ENV", help="Compare with what is live in this environment too; repeatable."),
+]
 All = Annotated[bool, typer.Option("--all", help="Block on every finding, whether or not it is new.")]
 Static = Annotated[bool, typer.Option("--static", help="Look at source text only; build and run nothing.")]
 WriteBaseline = Annotated[
@@ -53,6 +57,7 @@ TerraformPlans = Annotated[
 @app.command()
 def check(
     changed_since: Since = "",
+    against: Against = None,
     everything: All = False,
     static: Static = False,
     write_baseline: WriteBaseline = False,
@@ -72,9 +77,12 @@ def check(
             "--write-baseline takes no --terraform-plan: what one plan would do is nothing to get used to",
             remedy="leave out --terraform-plan; waive a finding in a comment where its resource is declared",
         )
-    with reading(project, chosen is Format.JSON, verbose, configured=False) as s:
+    with reading(project, chosen is Format.JSON, verbose, configured=bool(against)) as s:
         since = None if everything or write_baseline else changed_since
-        checked = checking.check_project(s.project, since=since, static=static, plans=terraform_plan or ())
+        releases = live.live_in(s.project, against) if against else []
+        checked = checking.check_project(
+            s.project, since=since, static=static, plans=terraform_plan or (), against=releases
+        )
         if write_baseline:
             _write_baseline(s.project.root, checked, s.output)
             return
