@@ -20,6 +20,7 @@ from interlock.runtimes.spec import RuntimeSpec
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = Path(__file__).resolve().parent / "measured.py"
+PARTS = Path(__file__).resolve().parent / "parts.py"
 ENVIRONMENT = "dev"
 
 
@@ -71,9 +72,11 @@ class Bench:
 
 @dataclass(frozen=True)
 class Run:
-    """What one command cost: wall seconds from its process's start, peak MiB of itself and of its largest worker."""
+    """What one command cost: wall seconds from its process's start, seconds of processors for it and its workers, peak
+    MiB of itself and of its largest worker."""
 
     seconds: float
+    cpu: float
     own_mb: float
     worker_mb: float
     output: str
@@ -106,7 +109,14 @@ class ScaleProject:
             raise BenchError(f"interlock {' '.join(arguments)} ended with {done.returncode}:\n{said}")
         cost = json.loads(costs.read_text())
         costs.unlink()
-        return Run(seconds, cost["own_mb"], cost["worker_mb"], done.stdout)
+        return Run(seconds, cost["cpu"], cost["own_mb"], cost["worker_mb"], done.stdout)
+
+    def part(self, name: str) -> float:
+        """Seconds of processors for one part of a cold check, done alone (`parts.py`)."""
+        self.forget()
+        environment = {**os.environ, "INTERLOCK_KEEP": "0"}
+        said = checked([sys.executable, PARTS, self.root, name], cwd=self.root, env=environment)
+        return float(json.loads(said)["cpu"])
 
     def forget(self) -> None:
         """Nothing of Interlock's is left: no cache, no release, no ledger, no environment, no dbt that is imported."""

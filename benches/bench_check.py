@@ -13,6 +13,10 @@ TITLE = "check and build"
 # Longer than any pause of this bench, and gone soon after it.
 KEEP = 120.0
 
+_PARTS = {
+    "dbt": "dbt", "airflow": "Airflow", "spark": "Spark", "rules": "rules over source text", "index": "package index"
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Goals:
@@ -55,13 +59,13 @@ def measure(bench: Bench) -> list[Figure]:
         ),
     ]  # fmt: skip
     ours = [figure for timed in (cold, warm, *changed) for figure in (timed.check, timed.both)]
-    growth = _growth(bench, cold, warm)
+    ours += [*_growth(bench, cold, warm), *_parts(bench, project)]
     if not bench.compare:
-        return [*ours, *growth]
+        return ours
     plain = _plain(bench, project)
     together, floor = plain[-2:]
     return [
-        *ours, *growth, *plain,
+        *ours, *plain,
         ratio("check, cold / plain tools", cold.check, together, goal=FASTER_COLD, note="a third: three times as fast"),
         ratio("check, without a change / plain tools", warm.check, together, goal=FASTER_WARM, note="25 times as fast"),
         ratio("check, cold / floor", cold.check, floor, goal=OVER_FLOOR),
@@ -104,6 +108,23 @@ def _timed(
         Figure(f"check, {name}", tuple(checks), "s", goals.check),
         Figure(f"check + build, {name}", both, "s", goals.both, f"build {Figure('', tuple(builds)).median:.2f} s"),
     )
+
+
+def _parts(bench: Bench, project: ScaleProject) -> list[Figure]:
+    """Where the time of a cold check goes: what the processors did for all of it, and for each part alone."""
+    bench.say("check and build: what the processors do for each part")
+    runs = range(bench.repeats)
+    whole = Figure("processors: check, cold", tuple(_cold_cpu(project) for _ in runs))
+    parts = (
+        Figure(f"processors: {name} alone", tuple(project.part(one) for _ in runs)) for one, name in _PARTS.items()
+    )
+    return [whole, *parts]
+
+
+def _cold_cpu(project: ScaleProject) -> float:
+    project.forget()
+    # A dbt that stays would not be among the processes below the command.
+    return project.interlock("check", keep=0).cpu
 
 
 def _plain(bench: Bench, project: ScaleProject) -> list[Figure]:

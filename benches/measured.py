@@ -1,7 +1,8 @@
 """Runs one `interlock` command in this process and writes what it cost: `python benches/measured.py OUT ARGUMENT...`.
 
 OUT gets JSON: `own_mb`, the peak of this process alone; `worker_mb`, the peak of the largest process below it that has
-ended (a worker or what a worker started; 0 when none ran); `exit_code`.
+ended (a worker or what a worker started; 0 when none ran); `cpu`, what the processors did for all of them in seconds;
+`exit_code`.
 """
 
 import json
@@ -26,6 +27,12 @@ def own_peak_mb() -> float:
     return _mib(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
+def cpu_seconds() -> float:
+    """What the processors did for this process and for those below it that have ended."""
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in spent)
+
+
 def _mib(maxrss: int) -> float:
     return maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
@@ -39,7 +46,7 @@ def run(out: Path, arguments: list[str]) -> int:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     workers = _mib(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-    out.write_text(json.dumps({"own_mb": own_peak_mb(), "worker_mb": workers, "exit_code": code}))
+    out.write_text(json.dumps({"own_mb": own_peak_mb(), "worker_mb": workers, "cpu": cpu_seconds(), "exit_code": code}))
     return code
 
 

@@ -181,10 +181,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.mark.engine
 def test_check_bench_measures_cold_warm_and_changed(tiny: Bench) -> None:
     figures = bench_check.measure(tiny)
-    assert len(figures) == 18
+    assert len(figures) == 24
     found = {figure.name: figure for figure in reversed(figures)}
     cold, warm = (found[f"check + build, 5 pipelines, {what}"] for what in ("cold", "without a change"))
     assert warm.median < cold.median, "the warm one had everything in its cache"
+    whole, dbt, airflow = (
+        found[f"processors: {what}"].median for what in ("check, cold", "dbt alone", "Airflow alone")
+    )
+    assert 0.5 < dbt < whole and 0.5 < airflow < whole
 
 
 @pytest.mark.engine
