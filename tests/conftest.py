@@ -14,6 +14,7 @@ from tests.support import gitleaks
 from tests.support.airflow import AirflowService
 from tests.support.moto import S3Server
 from tests.support.postgres import PostgresServer
+from tests.support.suites import plain_pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,6 +70,12 @@ def gitleaks_program() -> Path:
     if isinstance(found, str):
         pytest.skip(f"no gitleaks here: {found}")
     return found
+
+
+@pytest.fixture(scope="session")
+def plain_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An interpreter with pytest and nothing else, for projects whose tests need no engine."""
+    return plain_pytest(tmp_path_factory.mktemp("plain-pytest") / "environment")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 LOCKS = Path(__file__).resolve().parents[2] / "examples" / "payments" / "runtimes"
 # A rule for which a schema must be at hand has its own tests.
-CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.TERRAFORM)
+CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.TERRAFORM, Needs.TESTS)
+# Some findings come by chance: checked so often, a flaky test shows what it is.
+OFTEN = {"ILK-TE002": 40}
 
 
 def configuration(files: dict[str, bytes]) -> str:
@@ -48,8 +50,11 @@ def test_example_of_a_page_is_true(rule, section, tmp_path, monkeypatch):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
     plans = [tmp_path / path for path in files if path == "plan.json"]
-    checked = check_project(Project(tmp_path), plans=plans)
-    found = [(one.rule, str(one.place), one.summary) for one in checked.findings]
+    for _ in range(OFTEN.get(rule.id, 1) if section == "Bad" else 2):
+        checked = check_project(Project(tmp_path), plans=plans, rerun=True)
+        found = [(one.rule, str(one.place), one.summary) for one in checked.findings]
+        if any(one[0] == rule.id for one in found):
+            break
     assert any(one[0] == rule.id for one in found) is (section == "Bad"), found
     if section == "Good":
         assert checked.passed, found

@@ -176,6 +176,9 @@ MODELS = {
     "terraform": shape.TerraformSection,
     "retention of terraform": shape.TerraformRetention,
     "schemas": shape.SchemasSection,
+    "tests": shape.OwnTests,
+    "pytest": shape.PytestSuite,
+    "quarantine": shape.Quarantine,
     "runtimes": shape.RuntimeConfig,
     "environments": shape.Environment,
     "airflow of an environment": shape.AirflowTarget,
@@ -241,7 +244,7 @@ def test_the_complete_example_is_valid_and_leaves_no_key_out(tmp_path):
 # -- what the pages name
 
 _PATH = re.compile(r"`((?:src|tests|examples|docs|benches)/[\w./-]+)`")
-_LAYERS = "cli|views|engine|gates|planning|release|adapters|catalog|runtimes|ledger|config|model|rules"
+_LAYERS = "cli|views|engine|gates|planning|release|adapters|suites|catalog|runtimes|ledger|config|model|rules"
 _NAME = re.compile(rf"`((?:{_LAYERS})(?:\.\w+)+)(?:\(\))?`")
 
 

@@ -94,10 +94,10 @@ def _error(path: str, error: dict[str, Any], index: ModuleIndex, sources: Source
 
 def _detail(error: dict[str, Any]) -> str:
     traceback = str(error.get("traceback_tail") or "")
-    return _own_frames(traceback) if traceback else str(error.get("message") or "")
+    return own_frames(traceback) if traceback else str(error.get("message") or "")
 
 
-def _own_frames(traceback: str) -> str:
+def own_frames(traceback: str) -> str:
     """A traceback without the frames of Python and of libraries; all of it where no frame is the project's."""
     kept: list[str] = []
     own, theirs = False, False

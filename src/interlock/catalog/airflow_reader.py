@@ -93,7 +93,7 @@ class AirflowReader:
         picked_up = [name for name in self._index.names if name.split(".")[0] in _PICKED_UP]
         shadows = self._context.sources.digests(self._index.by_name[name] for name in picked_up)
         limits = [TIMEOUT_SECONDS, MEMORY_MB, list(self._folders)]
-        sql = [self._context.dialect, self._context.default_schema]
+        sql = [self._context.config.dialect, self._context.config.default_schema]
         return digest_of([VERSION, runtime.lock_digest, shadows, limits, sql])
 
     def _signature(self, path: str, result: dict[str, Any], common: str) -> str:
@@ -142,9 +142,10 @@ class AirflowReader:
         """Of one file's answer, what the catalog needs; the serialized DAG is large and stays out of the cache."""
         context = self._context
         text = context.sources.read(result["path"]).decode("utf-8", "replace")
+        dialect, schema = context.config.dialect, context.config.default_schema
         dags = [
             {
-                **dag_facts(dag["dag_id"], dag["serialized"], text, context.dialect, context.default_schema),
+                **dag_facts(dag["dag_id"], dag["serialized"], text, dialect, schema),
                 "templates": placed(dag["templates"], result, context.sources),
             }
             for dag in result["dags"]

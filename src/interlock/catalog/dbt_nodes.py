@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from interlock.catalog.fingerprint import combine
-from interlock.catalog.reading import Context
+from interlock.catalog.reading import Context, UnitTest
 from interlock.model.canonical import digest_of
 from interlock.model.resources import Edge, Kind, Resource, key_of
 
@@ -81,6 +81,44 @@ class DbtNodes:
                 if source:
                     edges.append(Edge(source, f"exposure:{exposure['name']}", "reads"))
         return resources, edges
+
+    def unit_tests(self, resources: Iterable[Resource], lock_digest: str) -> list[UnitTest]:
+        """Every unit test of the project's own models, by unique id."""
+        by_key = {one.key: one for one in resources}
+        found = []
+        for uid, test in sorted(self._manifest.get("unit_tests", {}).items()):
+            model = next(iter(test["depends_on"].get("nodes", [])), "")
+            key, path = self.key(model), self._place(test)
+            if key is not None and path is not None:
+                found.append(self._unit_test(uid, test, key, path, by_key, lock_digest))
+        return found
+
+    def _unit_test(
+        self, uid: str, test: dict[str, Any], key: str, path: str, by_key: dict[str, Resource], lock_digest: str
+    ) -> UnitTest:
+        upstream = self._upstream(test)
+        nodes = [by_key[other] for one in upstream if (other := self.key(one)) in by_key]
+        sources = {one: self._manifest["sources"][one] for one in upstream if one in self._manifest.get("sources", {})}
+        parts = {one.key: one.fingerprint for one in nodes} | {
+            one: digest_of([source["database"], source["schema"], source["identifier"], _types(source)])
+            for one, source in sources.items()
+        }
+        files = {path, *(file for one in nodes for file in one.files)}
+        files |= {file for source in sources.values() if (file := self._place(source))}
+        untyped = [f"{one['source_name']}.{one['name']}" for one in sources.values() if not _types(one)]
+        fingerprint = digest_of([self._test_part(test), combine(parts), lock_digest])
+        return UnitTest(uid, test["name"], key, path, fingerprint, tuple(sorted(files)), tuple(sorted(untyped)))
+
+    def _upstream(self, node: dict[str, Any]) -> list[str]:
+        """The unique ids of what a node depends on, and of what that depends on, and so on."""
+        queue = list(node["depends_on"].get("nodes", []))
+        seen = dict.fromkeys(queue)
+        for uid in queue:
+            for other in self._manifest["nodes"].get(uid, {}).get("depends_on", {}).get("nodes", []):
+                if other not in seen:
+                    seen[other] = None
+                    queue.append(other)
+        return queue
 
     def _edges(self, key: str, node: dict[str, Any]) -> Iterable[Edge]:
         for uid in dict.fromkeys(node["depends_on"].get("nodes", [])):
@@ -194,3 +232,9 @@ class DbtNodes:
             return self._variables
         scopes = [self._variables, *(value for value in self._variables.values() if isinstance(value, dict))]
         return {name: [scope[name] for scope in scopes if name in scope] for name in sorted(set(names))}
+
+
+def _types(source: dict[str, Any]) -> dict[str, str]:
+    """The data types that a source declares, by column."""
+    columns = source.get("columns", {}).items()
+    return {name: column["data_type"] for name, column in columns if column.get("data_type")}

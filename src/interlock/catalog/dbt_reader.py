@@ -7,12 +7,14 @@ cheap.
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from interlock.catalog.dbt_nodes import DbtNodes
-from interlock.catalog.reading import Context, EngineReading
-from interlock.config import DbtSection
+from interlock.catalog.reading import Context, EngineReading, UnitTest
+from interlock.config import DbtSection, ProjectConfig
 from interlock.model.canonical import digest_of, plain
 from interlock.model.errors import ConfigError, Place
 from interlock.model.findings import Finding, Severity
@@ -23,7 +25,7 @@ from interlock.runtimes.parsing import parsing_place
 from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
-VERSION = 1
+VERSION = 2
 TIMEOUT_SECONDS = 300.0
 _SPACE, _RECENT = "dbt", "recent"
 _KEPT = 8
@@ -50,7 +52,7 @@ def read_dbt(context: Context) -> EngineReading:
         )
     runtime = context.runtime_for(section.runtime)
     files = context.sources.under(section.project, skip=_MADE_BY_DBT)
-    key = digest_of([VERSION, runtime.lock_digest, _environment(context), context.sources.digests(files)])
+    key = digest_of([VERSION, runtime.lock_digest, shape_of_warehouse(context.config), context.sources.digests(files)])
     stored = context.cache.get(_SPACE, key)
     if stored is None:
         stored = _read(context, section, runtime)
@@ -67,40 +69,53 @@ def read_dbt(context: Context) -> EngineReading:
         facts=stored["facts"],
         runtime={section.runtime: runtime.lock_digest},
         parsed=parsed,
+        unit_tests=tuple(_unit_test(one) for one in stored["unit_tests"]),
     )
 
 
-def _environment(context: Context) -> dict[str, str]:
+def _unit_test(stored: dict[str, Any]) -> UnitTest:
+    return UnitTest(**{**stored, "files": tuple(stored["files"]), "untyped": tuple(stored["untyped"])})
+
+
+def shape_of_warehouse(config: ProjectConfig) -> dict[str, str]:
     """What profiles.yml may read while it is parsed: the shape of a warehouse, nowhere to connect to, no secret."""
     return {
-        "ILK_WAREHOUSE_TYPE": context.dialect or "duckdb",
+        "ILK_WAREHOUSE_TYPE": config.dialect or "duckdb",
         "ILK_WAREHOUSE_PATH": "interlock.duckdb",
         "ILK_WAREHOUSE_HOST": "127.0.0.1",
         "ILK_WAREHOUSE_PORT": "5432",
         "ILK_WAREHOUSE_DATABASE": "interlock",
         "ILK_WAREHOUSE_USER": "interlock",
         "ILK_WAREHOUSE_PASSWORD": "",
-        "ILK_WAREHOUSE_SCHEMA": context.default_schema,
+        "ILK_WAREHOUSE_SCHEMA": config.default_schema,
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
+
+
+@contextmanager
+def parsed_project(
+    root: Path, section: DbtSection, config: ProjectConfig, runtime: Runtime, folder: Path
+) -> Iterator[tuple[Worker, dict[str, Any]]]:
+    """A confined worker that has read the dbt project, and its answer; ``folder`` holds what dbt remembers."""
+    remembered = folder / "dbt" / (runtime.lock_digest[:12] or "interpreter")
+    with (
+        parsing_place(remembered, root / section.project) as place,
+        Worker(
+            runtime, "dbt_worker.py", env=shape_of_warehouse(config), keep=True,
+            confinement=Confinement((root, place.project.parent), (place.target,)),
+        ) as worker,
+    ):  # fmt: skip
+        yield worker, worker.request(
+            "parse", timeout=TIMEOUT_SECONDS, project_dir=str(place.project), profiles_dir=str(place.project),
+            target_path=str(place.target),
+        )  # fmt: skip
 
 
 def _read(context: Context, section: DbtSection, runtime: Runtime) -> dict[str, Any]:
     """What the project's own dbt says of the files as they are."""
     context.on_progress(Progress("dbt", "parsing the dbt project"))
-    environment = {**_environment(context), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    folder = context.folder / "dbt" / (runtime.lock_digest[:12] or "interpreter")
-    project = context.sources.root / section.project
-    with (
-        parsing_place(folder, project) as place,
-        Worker(
-            runtime, "dbt_worker.py", env=environment, keep=True,
-            confinement=Confinement((context.sources.root, place.project.parent), (place.target,)),
-        ) as worker,
-    ):  # fmt: skip
-        answer = worker.request(
-            "parse", timeout=TIMEOUT_SECONDS, project_dir=str(place.project), profiles_dir=str(place.project),
-            target_path=str(place.target),
-        )  # fmt: skip
+    root = context.sources.root
+    with parsed_project(root, section, context.config, runtime, context.folder) as (_, answer):
         return _result(context, section, answer, runtime)
 
 
@@ -109,7 +124,7 @@ def _result(context: Context, section: DbtSection, answer: dict[str, Any], runti
     errors = [_error(section.project, error, context) for error in said]
     if any(_UNDECODABLE in str(error) for error in said):
         errors = _no_utf_8(section.project, context) or errors
-    nothing: dict[str, Any] = {"resources": [], "edges": [], "errors": errors, "facts": {}}
+    nothing: dict[str, Any] = {"resources": [], "edges": [], "errors": errors, "facts": {}, "unit_tests": []}
     if errors or not answer.get("manifest_path"):
         return nothing
     manifest = json.loads(Path(answer["manifest_path"]).read_bytes())
@@ -120,6 +135,7 @@ def _result(context: Context, section: DbtSection, answer: dict[str, Any], runti
         "edges": [[edge.source, edge.target, edge.why] for edge in edges],
         "errors": [],
         "facts": dict(_facts(nodes, manifest)),
+        "unit_tests": [plain(one) for one in nodes.unit_tests(resources, runtime.lock_digest)],
     }
 
 

@@ -1,4 +1,4 @@
-"""What git knows of a project: its files, and the commit that a work tree is compared with."""
+"""What git knows of a project: its files, its commit, and the commit that a work tree is compared with."""
 
 import os
 import subprocess
@@ -139,6 +139,28 @@ def _changed(root: Path, commit: str) -> frozenset[str]:
     differ = run_git(root, "diff", "--relative", "--no-renames", "--name-only", "-z", commit, "--", ".")
     added = run_git(root, "ls-files", "-z", "--others", "--exclude-standard")
     return frozenset(os.fsdecode(one) for one in (differ + added).split(b"\0") if one)
+
+
+@dataclass(frozen=True)
+class SourceState:
+    """The commit that the project is at ("" outside git, or before the first commit), and if files differ."""
+
+    commit: str
+    dirty: bool
+
+    @property
+    def label(self) -> str:
+        """The commit as a manifest names it: ``-dirty`` says that it does not tell the whole content."""
+        return f"{self.commit}-dirty" if self.commit and self.dirty else self.commit
+
+
+def source_state(root: Path) -> SourceState:
+    """The state of the project at ``root``. ``dirty`` counts changed, added and deleted files below ``root`` only."""
+    if not in_git(root):
+        return SourceState("", False)
+    head = run_git(root, "rev-parse", "--verify", "--quiet", "HEAD", fails=True).decode().strip()
+    changed = run_git(root, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
+    return SourceState(head, bool(changed) or not head)
 
 
 def listed(root: Path) -> list[str] | None:

@@ -58,7 +58,7 @@ def read_project(
     timings["total"] = time.perf_counter() - begun
     return ProjectReading(
         reading.catalog, reading.findings, reading.not_checked, timings, {n: r.parsed for n, r in readings.items()},
-        any(one.fleeting for one in readings.values()), readings["airflow"].templates,
+        any(one.fleeting for one in readings.values()), readings["airflow"].templates, readings["dbt"].unit_tests,
     )  # fmt: skip
 
 

@@ -32,21 +32,26 @@ class Context:
     on_progress: OnProgress
     folder: Path
 
-    @property
-    def dialect(self) -> str:
-        """The SQL dialect of the project's warehouses, as sqlglot names it; "" when none is declared."""
-        kinds = [e.warehouse.type for e in self.config.environments.values() if e.warehouse is not None]
-        return kinds[0] if kinds else ""
-
-    @property
-    def default_schema(self) -> str:
-        """The schema that an unqualified table name means."""
-        found = [e.warehouse.schema_name for e in self.config.environments.values() if e.warehouse is not None]
-        return found[0] if found else "analytics"
-
     def data_part(self, path: str) -> str:
         """What a file that is no module contributes to a fingerprint."""
         return self.prints.file(path, self.sources.read(path), self.sources.digest(path))
+
+
+@dataclass(frozen=True)
+class UnitTest:
+    """A unit test of dbt's. ``key`` is the model's, ``path`` the file that defines it.
+
+    ``fingerprint``: of itself, its model and all that lies upstream, down to the columns that sources declare.
+    ``files``: where all of that stands. ``untyped``: sources upstream of which no column has a data type.
+    """
+
+    unique_id: str
+    name: str
+    key: str
+    path: str
+    fingerprint: str
+    files: tuple[str, ...]
+    untyped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class EngineReading:
     parsed: int = 0
     fleeting: bool = False
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    unit_tests: tuple[UnitTest, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,3 +92,4 @@ class ProjectReading:
     parsed: dict[str, int] = field(default_factory=dict)
     fleeting: bool = False
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    unit_tests: tuple[UnitTest, ...] = ()

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,3 +67,20 @@ class ReadingCache:
                 there = [key for (key,) in db.execute("SELECT key FROM entries WHERE space = ?", (space,))]
                 gone = [(space, key) for key in there if key not in wanted]
                 db.executemany("DELETE FROM entries WHERE space = ? AND key = ?", gone)
+
+    def revise(self, spaces: Sequence[str], key: str, change: Callable[[list[Any]], Sequence[Any]]) -> None:
+        """The values of one key in several spaces become what ``change`` makes of them (None: there is none).
+
+        All of them or none, and nobody else writes meanwhile.
+        """
+        with contextlib.suppress(sqlite3.Error, OSError, ValueError), self._open() as db:
+            db.execute("BEGIN IMMEDIATE")
+            found = []
+            for space in spaces:
+                row = db.execute("SELECT value FROM entries WHERE space = ? AND key = ?", (space, key)).fetchone()
+                found.append(None if row is None else json.loads(row[0]))
+            changed = [json.dumps(value, separators=(",", ":")) for value in change(found)]
+            db.executemany(
+                "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
+                [(space, key, value) for space, value in zip(spaces, changed, strict=True)],
+            )

@@ -123,6 +123,10 @@ def _references(config: ProjectConfig, lines: dict[KeyPath, int]) -> list[tuple[
         value = getattr(config, section)
         if value is not None:
             must_exist((section, "runtime"), value.runtime, config.runtimes, "runtime")
+    for index, suite in enumerate(config.tests.pytest if config.tests else ()):
+        must_exist(("tests", "pytest", index, "runtime"), suite.runtime, config.runtimes, "runtime")
+    if config.tests is not None and config.tests.dbt and config.dbt is None:
+        found.append((_line(("tests", "dbt"), lines), "tests.dbt: there is no section 'dbt' with unit tests to run"))
     for name, environment in config.environments.items():
         if environment.after is not None:
             must_exist(("environments", name, "after"), environment.after, config.environments, "environment")

@@ -1,7 +1,7 @@
 """The shape of interlock.yaml. Every model refuses unknown keys and is frozen."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -231,6 +231,31 @@ class GatePolicy(Model):
     compare: CompareGate | None = CompareGate()
 
 
+class PytestSuite(Model):
+    """Test files, or folders of them, that a runtime's pytest runs; ``timeout`` is what one file may take."""
+
+    runtime: str
+    paths: tuple[ProjectPath, ...] = Field(min_length=1)
+    timeout: Duration = timedelta(minutes=5)
+
+
+class Quarantine(Model):
+    """A test that may fail until a day (the last one), by the name that the check gives it."""
+
+    test: str
+    owner: str | None = None
+    reason: str | None = None
+    until: date | None = None
+
+
+class OwnTests(Model):
+    """The project's own tests. A quarantine that lacks its owner, reason or day is a finding, not a mistake here."""
+
+    pytest: tuple[PytestSuite, ...] = ()
+    dbt: bool = False
+    quarantine: tuple[Quarantine, ...] = ()
+
+
 class ProjectConfig(Model):
     """The whole of interlock.yaml."""
 
@@ -241,12 +266,24 @@ class ProjectConfig(Model):
     spark: SparkSection | None = None
     terraform: TerraformSection = TerraformSection()
     schemas: SchemasSection | None = None
+    tests: OwnTests | None = None
     runtimes: dict[str, RuntimeConfig] = {}
     ledger: str = "sqlite:///.interlock/ledger.db"
     artifacts: str = ".interlock/artifacts"
     environments: dict[str, Environment] = {}
     values: dict[str, ValueDeclaration] = {}
     gates: dict[str, GatePolicy] = {}
+
+    @property
+    def dialect(self) -> str:
+        """The SQL dialect of the warehouses, as sqlglot names it; "" when none is declared."""
+        return next((e.warehouse.type for e in self.environments.values() if e.warehouse is not None), "")
+
+    @property
+    def default_schema(self) -> str:
+        """The schema that an unqualified table name means."""
+        named = (e.warehouse.schema_name for e in self.environments.values() if e.warehouse is not None)
+        return next(named, "analytics")
 
     def gates_for(self, key: str) -> GatePolicy:
         """The policy of one resource: its own entries over ``defaults``."""

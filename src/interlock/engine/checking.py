@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -16,12 +16,14 @@ from interlock.config import TerraformSection
 from interlock.engine.live_release import LiveRelease
 from interlock.engine.outcomes import Outcome, Outcomes
 from interlock.engine.project import Project
+from interlock.engine.testing import Testing
 from interlock.model.errors import RuntimeBuildError
 from interlock.model.findings import Compared, Finding, NotChecked
 from interlock.model.progress import Progress
 from interlock.rules.baseline import read_baseline
 from interlock.rules.spread import ahead
 from interlock.rules.terraform_plan_file import Plan, read_plan
+from interlock.suites.results import SuiteCounts
 
 if TYPE_CHECKING:
     from interlock.engine.infrastructure import Infrastructure
@@ -44,6 +46,7 @@ class Checked:
     ``plans``: Terraform plans that were looked at.
     ``carried``: files that a release holds wherever they lie, so that later versions can be compared with them.
     ``compared_with``: the base, and what is live where that was asked for.
+    ``tests``: what became of the project's own tests.
     """
 
     findings: tuple[Finding, ...]
@@ -57,6 +60,7 @@ class Checked:
     plans: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
     compared_with: tuple[Compared, ...] = ()
+    tests: SuiteCounts = field(default_factory=SuiteCounts)
 
     @property
     def passed(self) -> bool:
@@ -71,6 +75,8 @@ def check_project(
     must_read: bool = False,
     plans: Sequence[Path] = (),
     against: Sequence[LiveRelease] = (),
+    tests: bool = True,
+    rerun: bool = False,
 ) -> Checked:
     """Read the project and ask every rule; where nothing changed since an earlier check, say what that one said.
 
@@ -78,7 +84,8 @@ def check_project(
     is new. ``static``: no runtime is built and none of the project's code is run; the same happens by itself where a
     runtime cannot be built, unless the project ``must_read`` be by its own engines: then ``reading`` is never None.
     ``plans``: files with the JSON of Terraform plans. ``against``: what is live where, to be compared with as the base
-    is. Raises ``UsageError`` for a commit that is not there, and for a file that is no plan.
+    is. ``tests``: whether the project's own tests are run, where interlock.yaml names some; ``rerun``: also those whose
+    result is known. Raises ``UsageError`` for a commit that is not there, and for a file that is no plan.
     """
     begun = perf_counter()
     given = [read_plan(path, project.root) for path in dict.fromkeys(plans)]
@@ -94,10 +101,11 @@ def check_project(
         shared.fetch(say)
     sources = Sources(project.root)
     paths = _files(project.root, sources)
-    look = _Look(project, base, against, sources, paths, given, static=static, must_read=must_read)
+    testing = Testing(project, sources, paths, wanted=tests, rerun=rerun)
+    look = _Look(project, base, against, sources, paths, given, testing, static=static, must_read=must_read)
     outcomes = None
     if config is not None and not given:  # what is said of a plan is not kept: the next one is another
-        outcomes = Outcomes(project, config, base, against, sources, paths, static=static)
+        outcomes = Outcomes(project, config, base, against, sources, paths, testing, static=static)
     known = outcomes.recall() if outcomes is not None else None
     if known is None or (must_read and not look.knows_all()):
         known = look.outcome()
@@ -118,6 +126,7 @@ def check_project(
         tuple(plan.path for plan in given),
         known.carried,
         (*([Compared(commit=base.commit)] if base else []), *(one.compared for one in against)),
+        known.tests,
     )
 
 
@@ -147,12 +156,13 @@ class _Look:
         sources: Sources,
         paths: list[str],
         plans: Sequence[Plan],
+        testing: Testing,
         *,
         static: bool,
         must_read: bool,
     ) -> None:
         self._project, self._base, self._against = project, base, against
-        self._sources, self._plans = sources, plans
+        self._sources, self._plans, self._testing = sources, plans, testing
         self._static, self._must_read = static, must_read
         self._paths = paths
         self.reading: ProjectReading | None = None
@@ -192,16 +202,20 @@ class _Look:
             missed += index.not_checked
             self.timings["package index"] = index.seconds
             self._sources.also(look.sources)
+        suites = self._testing.results(self.reading)
         rules = self._rules()
-        findings = rules.ask(look.seen, self.reading, answers, infrastructure)
-        self.timings |= look.timings | rules.timings
+        findings = rules.ask(look.seen, self.reading, answers, infrastructure, suites)
+        self.timings |= look.timings | rules.timings | {"tests": self._testing.seconds}
         missed += [*rules.missed, *look.seen.unknown]
         parsed = self.reading is not None and any(self.reading.parsed.values())
         fleeting = self.reading is not None and self.reading.fleeting
-        self.learned = look.fresh or parsed or infrastructure.fresh
-        self.settled = not fleeting and not self.fell_back and not infrastructure.fresh
+        tested = suites is not None and suites.ran > 0
+        self.learned = look.fresh or parsed or infrastructure.fresh or tested
+        self.settled = not fleeting and not self.fell_back and not infrastructure.fresh and not tested
         if self.reading is not None:
             not_checked += self.reading.not_checked
+        if suites is not None:
+            not_checked += suites.not_checked
         not_checked += [*infrastructure.not_checked, *look.seen.not_checked, *self._sources.said()]
         not_checked += [*rules.not_checked, *missed]
         return Outcome(
@@ -211,6 +225,7 @@ class _Look:
             look.seen.carried,
             lasts=_SOON if missed else _DAY,
             around=infrastructure.around,
+            tests=rules.counts,
         )
 
     def _rules(self) -> "RuleCheck":

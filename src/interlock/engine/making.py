@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from interlock.catalog.git import source_state
 from interlock.engine.checking import check_project
 from interlock.engine.identity import who
 from interlock.engine.workspace import Workspace
@@ -9,7 +10,7 @@ from interlock.model.events import Event, EventType
 from interlock.model.findings import Finding
 from interlock.model.release import Manifest
 from interlock.release.build import build, publish
-from interlock.release.sources import release_files, source_state
+from interlock.release.sources import release_files
 
 
 @dataclass(frozen=True)

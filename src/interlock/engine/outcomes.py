@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,16 +15,18 @@ from interlock.config import ProjectConfig
 from interlock.config.load import FILE_NAME
 from interlock.engine.live_release import LiveRelease
 from interlock.engine.project import Project
+from interlock.engine.testing import Testing
 from interlock.model.canonical import digest_of
 from interlock.model.errors import RuntimeBuildError
 from interlock.model.findings import Finding, NotChecked
 from interlock.rules.gitleaks_tool import gitleaks, identity
 from interlock.rules.version import version
+from interlock.suites.results import SuiteCounts
 
 # Where this is set, nothing that lies elsewhere is asked for.
 OFFLINE = "INTERLOCK_OFFLINE"
 # Raised whenever what is stored changes its shape: older entries are then not found.
-_SPACE = "outcomes-3"
+_SPACE = "outcomes-4"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Outcome:
     """Findings before the baseline is laid over them, what was not checked, and how many resources there are.
 
     ``carried``: see ``Checked``. ``lasts``: seconds after which others than the project's files may have changed their
-    mind. ``around``: what was around Terraform's root modules, where there are any.
+    mind. ``around``: what was around Terraform's root modules, where there are any. ``tests``: what became of the
+    project's own tests.
     """
 
     findings: tuple[Finding, ...]
@@ -41,14 +44,15 @@ class Outcome:
     carried: tuple[str, ...]
     lasts: float
     around: Around | None = None
+    tests: SuiteCounts = field(default_factory=SuiteCounts)
 
 
 class Outcomes:
     """Outcomes of one project in its cache: the newest of each kind of check.
 
     An outcome counts again while the rules, the day (waivers end), the runtimes, the tools, the base, what is live
-    where that was asked for, what is around root modules of Terraform's, and all that was seen of the files
-    (``Sources.trace``) are the same, and it is not older than it lasts.
+    where that was asked for, what is around root modules of Terraform's, what is known of the project's tests, and all
+    that was seen of the files (``Sources.trace``) are the same, and it is not older than it lasts.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Outcomes:
         against: Sequence[LiveRelease],
         sources: Sources,
         paths: Sequence[str],
+        testing: Testing,
         *,
         static: bool,
     ) -> None:
@@ -66,7 +71,8 @@ class Outcomes:
         self._sources, self._paths, self._static = sources, paths, static
         self._cache = ReadingCache(project.cache)
         names = (one.compared.environment for one in against)
-        self._kind = " ".join(("static" if static else "whole", "changes" if base else "all", *names))
+        self._kind = " ".join(("static" if static else "whole", "changes" if base else "all", *names)) + testing.kind
+        self._testing = testing
 
     def recall(self) -> Outcome | None:
         """The outcome of the state that the files are in; None where it is not known."""
@@ -88,6 +94,7 @@ class Outcomes:
             tuple(stored["carried"]),
             stored["lasts"],
             around,
+            SuiteCounts(**stored["tests"]),
         )
 
     def keep(self, outcome: Outcome) -> None:
@@ -102,6 +109,7 @@ class Outcomes:
             "resources": outcome.resources,
             "carried": outcome.carried,
             "around": [*astuple(outcome.around)] if outcome.around else None,
+            "tests": asdict(outcome.tests),
         }
         self._cache.save(_SPACE, {self._kind: stored})
 
@@ -121,5 +129,6 @@ class Outcomes:
                 [one.state for one in self._against],
                 self._sources.digest(FILE_NAME),
                 list(self._paths),
+                "" if self._static else self._testing.standing,
             ]
         )

@@ -25,19 +25,23 @@ from interlock.rules.inspection import Inspection, Live, Version
 from interlock.rules.layout import layout_of, layout_of_found, with_shared_folders
 from interlock.rules.registry import FAMILIES, RULES
 from interlock.rules.rule import Needs
+from interlock.rules.rule_tests import counts_of
 from interlock.rules.run import find, inspection_of
 from interlock.rules.spread import spread
 from interlock.rules.version import version
 from interlock.runtimes.resolving import Answer
+from interlock.suites.results import SuiteCounts, SuiteResults
 
 _READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.INDEX, Needs.TERRAFORM})
+_TOLD_BY_FILES = _READ | {Needs.TESTS}
 
 
 class RuleCheck:
     """One look at the files of a project (``paths``), of the base where there is one, and of what is live.
 
     ``fresh``: something was looked at that the cache did not know. ``missed``: what a tool did not tell.
-    ``not_checked``: what text alone cannot tell. ``timings``: seconds by step.
+    ``not_checked``: what text alone cannot tell. ``timings``: seconds by step. ``counts``: what became of the project's
+    own tests.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class RuleCheck:
         self.fresh = False
         self.missed: tuple[NotChecked, ...] = ()
         self.not_checked: tuple[NotChecked, ...] = ()
+        self.counts = SuiteCounts()
         self._cache = ReadingCache(project.cache)
         layout = layout_of(config, paths) if config is not None else layout_of_found(discover(project.root))
         self._layout = with_shared_folders(layout, paths, sources.read)
@@ -97,8 +102,9 @@ class RuleCheck:
         reading: ProjectReading | None,
         index: Mapping[str, Answer],
         infrastructure: Infrastructure = NOTHING,
+        suites: SuiteResults | None = None,
     ) -> tuple[Finding, ...]:
-        """Every finding, those that were there at the base no longer new. ``index``: see ``Inspection``."""
+        """Every finding, those that were there at the base no longer new. ``index``, ``suites``: see ``Inspection``."""
         begun = perf_counter()
         before = self._before(seen)
         inspection = inspection_of(
@@ -106,6 +112,7 @@ class RuleCheck:
             base=before, changed=self._base.changed if self._base else (), keep=self._keep,
             passing=self._base.passing() if self._base else None, index=index, digests=self._sources.digest,
             plans=infrastructure.plans, told=infrastructure.findings, live=self._live(seen),
+            suites=suites,
         )  # fmt: skip
         found = find(inspection, seen.examined)
         if before is not None and self._base is not None:
@@ -113,6 +120,7 @@ class RuleCheck:
             found = _told_by_base(found, old, inspection, self._base.changed, modules)
         self.timings["rules: project"] = perf_counter() - begun
         self.missed, self.not_checked = inspection.not_checked, tuple(unknowable(inspection))
+        self.counts = counts_of(inspection)
         return found
 
     def _live(self, seen: "Seen") -> list[Live]:
@@ -203,13 +211,15 @@ def _told_by_base(
     """
     known = Counter(one.key for one in before)
     files = {r.key: (r.path, *r.files) for r in inspection.reading.catalog.resources} if inspection.reading else {}
+    reads = {f"test:{name}": read for name, read in inspection.suites.reads.items()} if inspection.suites else {}
     told = []
     for one in found:
         rule = RULES.get(one.rule)
-        if rule is not None and rule.needs in _READ:
+        if rule is not None and rule.needs in _TOLD_BY_FILES:
             about = {one.place.path, *files.get(one.resource, ()), *one.affected}
             inside = any(_lies_in(path, folder) for folder in modules.get(one.resource, ()) for path in changed)
-            old = not inside and changed.isdisjoint(about)
+            read = one.resource in reads and any(map(reads[one.resource].is_about, changed))
+            old = not inside and not read and changed.isdisjoint(about)
         else:
             old = known[one.key] > 0
             known[one.key] -= old

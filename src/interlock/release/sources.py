@@ -25,28 +25,6 @@ _LEFT_OUT_FOLDERS = frozenset(
 _LEFT_OUT_FILES = re.compile(r".*\.py[co]|\.DS_Store|\.user\.yml|\.env|.*\.tfstate(\..*)?|.*\.swp|.*~")
 
 
-@dataclass(frozen=True)
-class SourceState:
-    """The commit that the project is at ("" outside git, or before the first commit), and if files differ."""
-
-    commit: str
-    dirty: bool
-
-    @property
-    def label(self) -> str:
-        """The commit as a manifest names it: ``-dirty`` says that it does not tell the whole content."""
-        return f"{self.commit}-dirty" if self.commit and self.dirty else self.commit
-
-
-def source_state(root: Path) -> SourceState:
-    """The state of the project at ``root``. ``dirty`` counts changed, added and deleted files below ``root`` only."""
-    if not in_git(root):
-        return SourceState("", False)
-    head = run_git(root, "rev-parse", "--verify", "--quiet", "HEAD", fails=True).decode().strip()
-    changed = run_git(root, "status", "--porcelain", "-z", "--untracked-files=normal", "--", ".")
-    return SourceState(head, bool(changed) or not head)
-
-
 def release_files(root: Path, config: ProjectConfig, carried: Iterable[str] = ()) -> tuple[str, ...]:
     """Every path that a release of this project holds: relative, POSIX, NFC, sorted.
 

@@ -13,6 +13,7 @@ from interlock.model.findings import Compared, Finding, NotChecked
 from interlock.rules.files import Layout, SourceFile
 from interlock.rules.terraform_plan_file import JudgedPlan
 from interlock.runtimes.resolving import Answer
+from interlock.suites.results import SuiteResults
 
 T = TypeVar("T")
 Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
@@ -64,6 +65,7 @@ class Inspection:
     ``plans``: Terraform plans that were handed in. ``told``: findings of tools that were run beside the rules.
     ``live``: what else it is compared with. ``earlier``: of something that others are compared with, what its schemas
     held before, by path.
+    ``suites``: what the project's own tests did; None where they were not run.
     """
 
     layout: Layout
@@ -84,6 +86,7 @@ class Inspection:
     told: Sequence[Finding] = ()
     live: Sequence[Live] = ()
     earlier: Mapping[str, Sequence[Version]] = field(default_factory=dict)
+    suites: SuiteResults | None = None
     _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     _missed: dict[NotChecked, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -19,13 +19,12 @@ def layout_of(config: ProjectConfig, paths: Iterable[str]) -> Layout:
         patterns = (*config.spark.jobs, *config.spark.streams)
         python = (path for path in paths if path.endswith(".py"))
         scripts = tuple(path for path in python if any(script_matches(path, pattern) for pattern in patterns))
-    kinds = [e.warehouse.type for e in config.environments.values() if e.warehouse is not None]
     return Layout(
         tuple(map(_plain, dags)),
         tuple(dict.fromkeys(map(_plain, (*dags, *include, ".")))),
         (_plain(config.dbt.project),) if config.dbt else (),
         scripts,
-        kinds[0] if kinds else "",
+        config.dialect,
     )
 
 

@@ -41,6 +41,7 @@ class Needs(StrEnum):
     PLAN = "a Terraform plan"
     INDEX = "a package index"
     TERRAFORM = "Terraform itself"
+    TESTS = "the project's tests"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
+from interlock.rules.days import day_of, is_over
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, FileFacts, Rule
@@ -67,10 +68,10 @@ def _wrong(path: str, waiver: Waiver, known: Iterable[str], today: date) -> Iter
         lacking = "a reason" if waiver.rules else "the rules that it is about"
         summary = f"a waiver of {', '.join(waiver.rules) or 'everything'} lacks {lacking}, so it waives nothing"
         yield Finding("ILK-IG001", Severity.ERROR, place, summary, _REMEDY)
-    if waiver.until and _day(waiver.until) is None:
+    if waiver.until and day_of(waiver.until) is None:
         summary = f"a waiver ends on {waiver.until!r}, which is no day"
         yield Finding("ILK-IG001", Severity.ERROR, place, summary, _REMEDY)
-    elif waiver.until and _over(waiver, today):
+    elif waiver.until and is_over(waiver.until, today):
         summary = f"a waiver of {', '.join(waiver.rules)} ended on {waiver.until}"
         yield Finding(
             "ILK-IG002", Severity.ERROR, place, summary, "Mend what it waived, or decide anew and move its day."
@@ -87,7 +88,8 @@ def waive(findings: Iterable[Finding], inspection: Inspection) -> list[Finding]:
     valid: dict[tuple[str, str], list[Waiver]] = {}
     for path, waivers in inspection.of(_FACTS).items():
         for waiver in map(_waiver, waivers):
-            if waiver.reason and not (waiver.until and (_day(waiver.until) is None or _over(waiver, inspection.today))):
+            until = waiver.until
+            if waiver.reason and not (until and (day_of(until) is None or is_over(until, inspection.today))):
                 for rule in waiver.rules:
                     valid.setdefault((path, rule), []).append(waiver)
     return [_waived(one, valid.get((one.place.path, one.rule), ())) for one in findings]
@@ -106,18 +108,6 @@ def _waived(finding: Finding, waivers: Iterable[Waiver]) -> Finding:
 def _waiver(told: list[Any]) -> Waiver:
     line, last, rules, reason, until = told
     return Waiver(line, (line, last), tuple(rules), reason, until)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _over(waiver: Waiver, today: date) -> bool:
-    day = _day(waiver.until)
-    return day is not None and day < today
 
 
 FAMILY = Family(

@@ -18,6 +18,7 @@ from interlock.rules.rule_terraform_validate import unrepeated
 from interlock.rules.rule_waivers import waive
 from interlock.rules.terraform_plan_file import JudgedPlan
 from interlock.runtimes.resolving import Answer
+from interlock.suites.results import SuiteResults
 
 _ORDER = list(Severity)
 
@@ -41,6 +42,7 @@ def inspection_of(
     told: Sequence[Finding] = (),
     live: Sequence[Live] = (),
     earlier: Mapping[str, Sequence[Version]] | None = None,
+    suites: SuiteResults | None = None,
 ) -> Inspection:
     """What project checks look at, from what the files told."""
     facts: dict[str, dict[str, object]] = {}
@@ -50,7 +52,7 @@ def inspection_of(
     return Inspection(
         layout, tuple(sorted(paths)), facts, read, config, reading, base, frozenset(changed), frozenset(RULES),
         today or datetime.now(UTC).date(), keep or computed, passing or {}, index or {}, digests, plans, told, live,
-        earlier or {},
+        earlier or {}, suites,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 # What rules leave to others: with another version of these a rule may say something else.
 _TOOLS = ("avro", "duckdb", "jinja2", "pglast", "proto-schema-parser", "pyyaml", "ruff", "sqlglot")
 # What rules are made of: they read the catalog and the configuration, and some ask a worker.
-_PACKAGES = ("catalog", "config", "model", "rules", "runtimes")
+_PACKAGES = ("catalog", "config", "model", "rules", "runtimes", "suites")
 
 
 @cache

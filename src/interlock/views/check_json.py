@@ -20,6 +20,7 @@ def check_document(checked: "Checked") -> dict[str, Any]:
         "plans": list(checked.plans),
         "findings": [finding_document(one) for one in checked.findings],
         "not_checked": plain(checked.not_checked),
+        "tests": plain(checked.tests),
         "timings": {name: round(seconds, 3) for name, seconds in checked.timings.items()},
     }
 

@@ -14,6 +14,7 @@ from interlock.views.text import literal
 
 if TYPE_CHECKING:
     from interlock.engine.checking import Checked
+    from interlock.suites.results import SuiteCounts
 
 
 def render(checked: "Checked", form: str) -> str:
@@ -45,6 +46,8 @@ def show(checked: "Checked", console: Console, verbose: bool) -> None:
         console.print(f"[dim]{told} of the baseline are gone: 'interlock check --write-baseline' lets go of them[/]")
     for one in environments(checked.compared_with):
         console.print(f"[dim]compared with {literal(one)}[/]")
+    if told := _tests(checked.tests):
+        console.print(f"[bold]tests[/] {told}")
     timing = f"[dim]{checked.timings.get('total', 0):.1f}s[/]"
     what = "source text" if checked.static else count_of(checked.resources, "resource")
     if checked.passed:
@@ -52,3 +55,13 @@ def show(checked: "Checked", console: Console, verbose: bool) -> None:
     else:
         blocking = count_of(sum(one.blocks for one in checked.findings), "error")
         console.print(f"[bold red]✗ {blocking}[/] in {what} {timing}")
+
+
+def _tests(counts: "SuiteCounts") -> str:
+    """What the project's own tests did; "" where there are none."""
+    words = {
+        "passed": counts.passed, "failed": counts.failed, "flaky": counts.flaky, "skipped": counts.skipped,
+        "in quarantine": counts.quarantined, "not run": counts.not_run,
+    }  # fmt: skip
+    told = ", ".join(f"{count} {word}" for word, count in words.items() if count)
+    return f"{told} [dim]({counts.reused} of them known already)[/]" if counts.reused else told

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from interlock.catalog.git import base_of, listed
+from interlock.catalog.git import SourceState, base_of, listed, source_state
 from interlock.model.errors import UsageError
 
 
@@ -105,3 +105,17 @@ def test_ignored_files_are_not_listed(root: Path) -> None:
     (root / "target").mkdir()
     (root / "target" / "run.sql").write_text("")
     assert listed(root) == [".gitignore", "dags/a.py", "dags/b.py"]
+
+
+def test_the_state_of_the_source_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("a = 1\n")
+    assert source_state(tmp_path) == SourceState("", False)
+    git(tmp_path, "init", "-q")
+    assert source_state(tmp_path) == SourceState("", True)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    head = git(tmp_path, "rev-parse", "HEAD")
+    assert source_state(tmp_path) == SourceState(head, False)
+    assert source_state(tmp_path).label == head
+    (tmp_path / "a.py").write_text("a = 2\n")
+    assert source_state(tmp_path).label == f"{head}-dirty"

@@ -38,6 +38,12 @@ def load(tmp_path: Path, text: str | bytes):
     return load_config(tmp_path)
 
 
+def test_quarantine_that_lacks_something_is_read_and_left_to_the_rules(tmp_path):
+    text = GOOD + "tests: {quarantine: [{test: x}, {test: y, owner: a, reason: b, until: 2027-01-31}]}\n"
+    first, second = load(tmp_path, text).tests.quarantine
+    assert first.until is None and second.until.isoformat() == "2027-01-31"
+
+
 def test_a_good_file_is_read(tmp_path):
     config = load(tmp_path, GOOD)
     assert config.environments["prod"].after == "dev"
@@ -57,6 +63,19 @@ def test_a_good_file_is_read(tmp_path):
         (("bucket: prod-bucket, ", ""), ["bucket", "not set here"]),
         (("dags: dags", "dags: ../outside"), ["interlock.yaml:4", "inside the project"]),
         (("dags: dags", "dags: /etc"), ["inside the project"]),
+        (
+            ("values:\n  bucket", "tests: {pytest: [{runtime: airfow, paths: [t]}]}\nvalues:\n  bucket"),
+            ["interlock.yaml:15", "tests.pytest.0.runtime", "did you mean 'airflow'"],
+        ),
+        (
+            ("values:\n  bucket", "tests: {pytest: [{runtime: airflow, paths: []}]}\nvalues:\n  bucket"),
+            ["interlock.yaml:15", "at least 1 item"],
+        ),
+        (("values:\n  bucket", "tests: {dbt: true}\nvalues:\n  bucket"), ["interlock.yaml:15", "no section 'dbt'"]),
+        (
+            ("values:\n  bucket", "tests: {quarantine: [{test: x, until: soon}]}\nvalues:\n  bucket"),
+            ["interlock.yaml:15", "until"],
+        ),
         (("type: duckdb", "type: duckdbb"), ["interlock.yaml:13", "warehouse"]),
         (("version: 1", "version: 2"), ["interlock.yaml:1", "version"]),
         (("  airflow: {python", "  airfow: {python"), ["no runtime 'airflow'", "did you mean 'airfow'"]),

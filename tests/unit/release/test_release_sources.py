@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from interlock.model.errors import ConfigError
-from interlock.release.sources import SourceState, release_files, source_state
-from tests.unit.release.sample import FILES, IN_RELEASE, config, git, write
+from interlock.release.sources import release_files
+from tests.unit.release.sample import IN_RELEASE, config, git, write
 
 
 @pytest.fixture
@@ -163,16 +163,3 @@ def test_globs_reach_as_far_as_they_say(root: Path) -> None:
     write(root, {"spark/jobs/deep/er.py": b"", "spark/top.py": b""})
     assert {"spark/jobs/deep/er.py", "spark/top.py"} <= set(release_files(root, deep))
     assert "spark/jobs/deep/er.py" not in files(root)
-
-
-def test_the_state_of_the_source_is_told(root: Path) -> None:
-    assert source_state(root) == SourceState("", False)
-    git(root, "init")
-    assert source_state(root) == SourceState("", True)
-    git(root, "add", ".")
-    git(root, "commit", "-m", "one")
-    head = git(root, "rev-parse", "HEAD")
-    assert source_state(root) == SourceState(head, False)
-    assert source_state(root).label == head
-    (root / "dags/helper.py").write_bytes(FILES["dags/helper.py"] + b"# more\n")
-    assert source_state(root).label == f"{head}-dirty"

@@ -40,6 +40,7 @@ def test_document_says_how_it_came_about():
         "verdict": "pass", "resource_count": 3, "base": "abc", "static": True, "plans": [], "findings": [],
         "not_checked": [{"what": "a", "why": "b"}], "timings": {"total": 0.123},
         "compared_with": [{"environment": "", "release": "", "commit": "abc", "since": "", "until": ""}],
+        "tests": {"passed": 0, "failed": 0, "skipped": 0, "flaky": 0, "quarantined": 0, "not_run": 0, "reused": 0},
     }  # fmt: skip
 
 

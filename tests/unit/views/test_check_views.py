@@ -7,6 +7,7 @@ import pytest
 
 from interlock.cli.commands.check import Format
 from interlock.model.findings import Compared, Severity
+from interlock.suites.results import SuiteCounts
 from interlock.views.check_views import render, show
 from interlock.views.output import Output
 from tests.support.findings import HOSTILE, checked, finding, hostile_check
@@ -51,6 +52,14 @@ def test_every_report_for_people_says_what_is_live_that_it_was_compared_with(cap
             "and with environment prod, release abababababab, live since 2026-01-31 08:15 UTC" in text
         )
         assert "environment qa, where nothing is live" in text
+
+
+def test_report_for_people_counts_the_tests(capsys):
+    counts = SuiteCounts(passed=12, flaky=1, not_run=2, reused=11)
+    show(checked(tests=counts), Output(as_json=False, verbose=False).console, False)
+    assert "tests 12 passed, 1 flaky, 2 not run (11 of them known already)" in capsys.readouterr().out.splitlines()
+    show(checked(), Output(as_json=False, verbose=False).console, False)
+    assert "tests" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

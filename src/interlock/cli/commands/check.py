@@ -42,6 +42,10 @@ Against = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="Block on every finding, whether or not it is new.")]
 Static = Annotated[bool, typer.Option("--static", help="Look at source text only; build and run nothing.")]
+NoTests = Annotated[bool, typer.Option("--no-tests", help="Leave out the project's own tests.")]
+RerunTests = Annotated[
+    bool, typer.Option("--rerun-tests", help="Run all of the project's own tests, also those whose result is known.")
+]
 WriteBaseline = Annotated[
     bool,
     typer.Option("--write-baseline", help="Keep what is wrong today in a file: it stays listed and blocks no more."),
@@ -60,6 +64,8 @@ def check(
     against: Against = None,
     everything: All = False,
     static: Static = False,
+    no_tests: NoTests = False,
+    rerun_tests: RerunTests = False,
     write_baseline: WriteBaseline = False,
     terraform_plan: TerraformPlans = None,
     format: Annotated[Format, typer.Option("--format", help="How to report.")] = Format.TEXT,
@@ -72,6 +78,8 @@ def check(
     chosen = Format.JSON if as_json else format
     if everything and changed_since:
         raise UsageError("--all and --changed-since exclude each other", remedy="leave one of them out")
+    if no_tests and rerun_tests:
+        raise UsageError("--no-tests and --rerun-tests exclude each other", remedy="leave one of them out")
     if write_baseline and terraform_plan:
         raise UsageError(
             "--write-baseline takes no --terraform-plan: what one plan would do is nothing to get used to",
@@ -81,8 +89,9 @@ def check(
         since = None if everything or write_baseline else changed_since
         releases = live.live_in(s.project, against) if against else []
         checked = checking.check_project(
-            s.project, since=since, static=static, plans=terraform_plan or (), against=releases
-        )
+            s.project, since=since, static=static, plans=terraform_plan or (), against=releases, tests=not no_tests,
+            rerun=rerun_tests,
+        )  # fmt: skip
         if write_baseline:
             _write_baseline(s.project.root, checked, s.output)
             return

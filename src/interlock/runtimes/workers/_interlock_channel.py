@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import select
 import sys
 import traceback
 
@@ -39,6 +40,12 @@ class Channel:
     def event(self, **event):
         """Tells of progress before the answer."""
         self.send({"event": event})
+
+    def is_hung_up(self):
+        """Whether Interlock has closed its end: nobody waits for an answer any more."""
+        poll = select.poll()
+        poll.register(self.requests.fileno(), 0)
+        return bool(poll.poll(0))
 
     def close(self):
         """For forked children: they must not speak for the worker."""

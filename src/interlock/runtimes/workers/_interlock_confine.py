@@ -8,6 +8,7 @@ appears.
 import contextlib
 import ctypes
 import os
+import re
 import struct
 import sys
 
@@ -24,6 +25,22 @@ _OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 # How many kinds of access each version of Landlock knows, by version; newer ones know no fewer.
 _KINDS = {1: 13, 2: 14, 3: 15, 4: 15}
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+
+def limit_processes(most):
+    """Whether no more than that live at once from now on: where this is the first process of its namespace.
+
+    Since Linux 6.14 each namespace has a limit of its own; before that this very file was the whole machine's.
+    """
+    release = [int(part) for part in re.findall(r"\d+", os.uname().release)[:2]]
+    if os.getpid() != 1 or release < [6, 14]:
+        return False
+    try:
+        with open("/proc/sys/kernel/pid_max", "w") as stream:
+            stream.write(str(most))
+    except OSError:
+        return False
+    return True
 
 
 def confine(read, write, hide):

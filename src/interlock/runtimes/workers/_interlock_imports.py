@@ -72,6 +72,15 @@ class Roots:
             self._known[path] = os.path.relpath(real, self.project).replace(os.sep, "/") if inside else None
         return self._known[path]
 
+    def files_of(self, module):
+        """The file of a module of that dotted name, in the first folder that has one, relative to the project."""
+        tail = module.replace(".", os.sep)
+        for folder in self.folders:
+            for name in (tail + ".py", os.path.join(tail, "__init__.py")):
+                if os.path.isfile(os.path.join(folder, name)):
+                    return [os.path.relpath(os.path.join(folder, name), self.project)]
+        return []
+
     def holds(self, module):
         """Whether a module of that dotted name lies in one of the folders."""
         tail = module.replace(".", os.sep)
@@ -91,6 +100,23 @@ def split(imports, roots):
         elif module != "__future__":
             foreign.append(module)
     return list(dict.fromkeys(own)), list(dict.fromkeys(foreign))
+
+
+def foreign_imports(path, roots):
+    """What the file certainly imports of the runtime, itself or by what it imports first of the project.
+
+    Pairs (module, name of what is taken from it, or ""), in order and without repetition.
+    """
+    queue, seen, found = [path], {path}, {}
+    for one in queue:
+        for module, names in leading_imports(os.path.join(roots.project, one)):
+            own, foreign = split([(module, names)], roots)
+            found.update(dict.fromkeys((module, name) for module in foreign for name in names or ("",)))
+            for inner in (file for module in own for file in roots.files_of(module)):
+                if inner not in seen:
+                    seen.add(inner)
+                    queue.append(inner)
+    return list(found)
 
 
 class Recorder:

@@ -6,19 +6,10 @@ Started by path inside the runtime; see ``interlock.runtimes.worker`` for the pr
 import os
 import sys
 
+import _interlock_airflow as throw_away
+
 _HOME = os.environ["HOME"]
-# Airflow reads these while it is imported: a throw-away home and database, no examples, quiet logs.
-os.environ.setdefault("AIRFLOW_HOME", _HOME)
-for _name, _value in {
-    "CORE__LOAD_EXAMPLES": "False",
-    "CORE__DAGS_FOLDER": os.path.join(_HOME, "dags"),
-    "CORE__PLUGINS_FOLDER": os.path.join(_HOME, "plugins"),
-    "CORE__EXECUTOR": "SequentialExecutor",
-    "DATABASE__SQL_ALCHEMY_CONN": "sqlite:///" + os.path.join(_HOME, "airflow.db"),
-    "LOGGING__BASE_LOG_FOLDER": os.path.join(_HOME, "logs"),
-    "LOGGING__LOGGING_LEVEL": "ERROR",
-}.items():
-    os.environ.setdefault("AIRFLOW__" + _name, _value)
+throw_away.forget_everything(_HOME)
 
 # Imports Airflow: this is the second that all files share.
 import _interlock_dagfile as dagfile  # noqa: E402
@@ -26,16 +17,6 @@ import _interlock_forest as forest  # noqa: E402
 import _interlock_forks as forks  # noqa: E402
 import _interlock_imports as imports  # noqa: E402
 from _interlock_channel import Channel, Refused  # noqa: E402
-
-
-def _throw_away_tables():
-    """Empty tables of variables and connections, so that reading one gives its default instead of a lost database."""
-    from airflow import settings
-    from airflow.models import Connection, Variable
-
-    for model in (Variable, Connection):
-        model.__table__.create(settings.engine, checkfirst=True)
-    settings.engine.dispose()
 
 
 def _listed(dags_folder, safe_mode):
@@ -53,7 +34,7 @@ class AirflowWorker:
 
     def __init__(self, channel):
         self.channel = channel
-        _throw_away_tables()
+        throw_away.make_tables()
         self.looker = dagfile.warm_up(_HOME)
 
     def hello(self):

@@ -19,6 +19,7 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import _interlock_dbtnodes as nodes
+import _interlock_dbtunits as unittests
 import _interlock_forks as forks
 from _interlock_channel import Channel, Refused
 from dbt.cli.main import dbtRunner
@@ -132,6 +133,26 @@ class DbtWorker:
         except KeyError as error:
             raise Refused("the project has no node %s" % error, "Parse the project again.") from None
 
+    def unit_test(self, tests):
+        """Runs unit tests, named by their unique ids, in a throw-away database; only on DuckDB.
+
+        What they rest on is built there, empty. Returns {results: [{unique_id, status, message, seconds, ...}],
+        missing: {unique_id: why it could not be run}}.
+        """
+        self._parsed()
+        adapter = self.manifest.metadata.adapter_type
+        if adapter != "duckdb":
+            raise Refused(
+                "unit tests are run on DuckDB only, and this project is built on %s" % adapter,
+                "Run `dbt test --select test_type:unit` against a warehouse of your own.",
+            )
+        if not unittests.is_throw_away(self.manifest, os.environ["HOME"]):
+            raise Refused(
+                "the profile names a database of its own",
+                "Let profiles.yml take its path from ILK_WAREHOUSE_PATH, and attach nothing.",
+            )
+        return self._in_child(self._unit_test, tests)
+
     def _parsed(self):
         if self.manifest is None:
             raise Refused("no project was parsed, or it has errors", "Parse the project first, and mend its errors.")
@@ -177,6 +198,28 @@ class DbtWorker:
             "success": bool(outcome.success),
             "errors": [nodes.problem(outcome.exception)] if outcome.exception is not None else [],
         }
+
+    def _unit_test(self, say, tests):
+        nodes.without_hooks(self.manifest)
+        ground = unittests.Ground(self.manifest, tests)
+        missing = ground.make_sources()
+        arguments = [*self.settings, "--no-write-json"]
+        if ground.parents:
+            chosen = nodes.selectors(self.manifest, ground.parents)
+            build = ["build", "--empty", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"]
+            outcome = dbtRunner(manifest=self.manifest).invoke([*build, *arguments, "--select", *chosen])
+            missing = ground.missing(missing, getattr(outcome.result, "results", None), outcome.exception)
+        else:
+            missing = ground.missing(missing, [], None)
+        left = [one for one in tests if one not in missing]
+        results = []
+        if left:
+            chosen = nodes.selectors(self.manifest, left)
+            outcome = dbtRunner(manifest=self.manifest).invoke(["test", *arguments, "--select", *chosen])
+            results = [nodes.result(one) for one in getattr(outcome.result, "results", None) or []]
+            why = str(outcome.exception or "dbt did not run it")
+            missing.update({one: why for one in left if one not in {result["unique_id"] for result in results}})
+        return {"results": results, "missing": missing}
 
     def _in_child(self, work, *args):
         """What ``work(say, *args)`` returns, run in a forked child; raises what it raises, or Refused if it dies."""
@@ -318,7 +361,8 @@ def main():
     channel = Channel(sys.argv)
     forks.adopt_orphans()
     worker = DbtWorker(channel)
-    channel.serve({"hello": worker.hello, "parse": worker.parse, "compile": worker.compile, "build": worker.build})
+    operations = ("hello", "parse", "compile", "build", "unit_test")
+    channel.serve({name: getattr(worker, name) for name in operations})
 
 
 if __name__ == "__main__":

@@ -132,14 +132,11 @@ class Keeper:
 
     def end_orphans(self):
         """Whatever a session started and did not end came to this process, and is ended."""
-        me = str(os.getpid())
-        for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
-            with contextlib.suppress(OSError, IndexError, ValueError):
-                with open("/proc/%d/stat" % int(name)) as stream:
-                    # The name may hold spaces and brackets: fields are counted after its last bracket.
-                    parent = stream.read().rsplit(")", 1)[1].split()[1]
-                if parent == me and int(name) not in self.sessions:
-                    os.kill(int(name), signal.SIGKILL)
+        me = os.getpid()
+        for pid, parent in forks.parents().items():
+            if parent == me and pid not in self.sessions:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _owner(connection):
