@@ -90,6 +90,7 @@ def markdown(sections: Sequence[Section], machine: Sequence[tuple[str, str]], co
         "# Figures",
         "",
         "Written by the command below; do not edit by hand. How each figure is taken: `benches/README.md`.",
+        "Checks of public repositories: [benchmarks-public.md](benchmarks-public.md).",
         "",
         "```",
         command,

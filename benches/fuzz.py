@@ -30,8 +30,9 @@ class TooSlowError(BaseException):
 
 def corpus() -> list[tuple[str, bytes]]:
     """(path, content) of every file of the cases and of the example platform that a rule looks into."""
-    from interlock.rules.examine import wanted
+    from interlock.rules.examine import patterns_of
     from interlock.rules.registry import FAMILIES
+    from interlock.rules.rule import matches
     from tests.regressions.case import read_case
 
     found: dict[bytes, str] = {}
@@ -43,7 +44,8 @@ def corpus() -> list[tuple[str, bytes]]:
     for path in sorted(example.rglob("*")):
         if path.is_file() and path.stat().st_size < 50_000:
             found[path.read_bytes()] = path.relative_to(example).as_posix()
-    return sorted((name, content) for content, name in found.items() if content and wanted(name, FAMILIES))
+    patterns = patterns_of(FAMILIES)
+    return sorted((name, content) for content, name in found.items() if content and matches(name, patterns))
 
 
 def spoilt(content: bytes, other: bytes, dice: random.Random) -> bytes:

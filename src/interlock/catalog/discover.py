@@ -24,6 +24,15 @@ _DIALECTS = {
     "databricks": "databricks", "spark": "spark", "duckdb": "duckdb", "trino": "trino", "athena": "athena",
     "clickhouse": "clickhouse", "sqlserver": "tsql", "fabric": "fabric",
 }  # fmt: skip
+# Operators that run SQL of one warehouse, and those that may run SQL of any other.
+_OPERATORS = {
+    "bigquery": re.compile(rb"\bBigQuery(?:InsertJob|ExecuteQuery|Check|ValueCheck)?Operator\b"),
+    "snowflake": re.compile(rb"\bSnowflake(?:SqlApi)?Operator\b"),
+    "": re.compile(
+        rb"\b(?:Postgres|MySql|MsSql|Oracle|Redshift(?:SQL|Data)|Athena|Presto|Trino|Hive|SparkSql|Databricks\w*|"
+        rb"SQLExecuteQuery|ClickHouse|Vertica|Jdbc|Sqlite)Operator\b"
+    ),
+}
 _ADAPTER = re.compile(rf"\bdbt-({'|'.join(_DIALECTS)})\b", re.IGNORECASE)
 _PROFILE = re.compile(rf"^\s*type:\s*[\"']?({'|'.join(_DIALECTS)})\b", re.MULTILINE)
 
@@ -63,6 +72,7 @@ def discover(root: Path) -> Found:
     dag_files: list[str] = []
     dbt_projects: list[str] = []
     adapters: set[str] = set()
+    operators: set[str] = set()
     for number, path in enumerate(_files(root)):
         if number == _LIMIT_FILES:
             found.unsure.append(f"the repository has more than {_LIMIT_FILES} files; the rest was not looked at")
@@ -71,14 +81,18 @@ def discover(root: Path) -> Found:
         if path.name == "dbt_project.yml":
             dbt_projects.append(path.parent.relative_to(root).as_posix())
         elif path.suffix == ".py":
-            _python(relative, _read(path), found, dag_files)
+            source = _read(path)
+            _python(relative, source, found, dag_files)
+            operators.update(name for name, pattern in _OPERATORS.items() if pattern.search(source))
         elif (
             path.suffix in (".txt", ".in", ".lock") and "require" in relative + path.parent.name
         ) or path.suffix == ".lock":
             _requirements(relative, _read(path).decode("utf-8", "replace"), found)
         if path.name in _NAMES_ADAPTERS or path.suffix in (".txt", ".in") or path.name.startswith("Dockerfile"):
             adapters.update(_adapters(path.name, _read(path).decode("utf-8", "replace")))
-    found.dialect = _DIALECTS.get(next(iter(adapters)), "") if len(adapters) == 1 else ""
+    # Where dbt names no warehouse, DAGs may.
+    named = [_DIALECTS[one] for one in adapters] or sorted(operators)
+    found.dialect = named[0] if len(named) == 1 else ""
     _settle_dags(dag_files, found)
     _settle_dbt(dbt_projects, found)
     found.jobs = sorted(found.jobs)

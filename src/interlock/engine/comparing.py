@@ -16,7 +16,7 @@ from interlock.model.canonical import digest_of
 from interlock.model.findings import Compared, NotChecked
 from interlock.release.sources import ALONGSIDE, Sections
 from interlock.rules.dbt_project import INSTALLED
-from interlock.rules.examine import Examined, Examiner, wanted
+from interlock.rules.examine import Examined, Examiner
 from interlock.rules.files import Layout
 from interlock.rules.inspection import Keep, Live, Version
 from interlock.rules.registry import FAMILIES
@@ -95,9 +95,7 @@ def look_at_live(tree: Tree, release: LiveRelease) -> tuple[SeenLive, list[NotCh
         path for path, digest in files.items()
         if path not in tree.paths or tree.digests.get(path, digest) != digest
     )  # fmt: skip
-    again = tree.examiner.examine(
-        {path: partial(release.read, path) for path in changed if wanted(path, FAMILIES)}, files
-    )
+    again = tree.examiner.examine({path: partial(release.read, path) for path in changed}, files)
     told, unknown = release.earlier(tree.transitive(changed))
     return SeenLive(tuple(sorted(files)), changed, again, versions(tree, told)), unknown
 

@@ -20,11 +20,11 @@ from interlock.engine.project import Project
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Finding, NotChecked
 from interlock.rules.dbt_project import unknowable
-from interlock.rules.examine import Examined, Examiner, wanted
-from interlock.rules.inspection import Inspection, Live, Version
+from interlock.rules.examine import Examined, Examiner, patterns_of
+from interlock.rules.inspection import Compute, Inspection, Live, Version, Waves
 from interlock.rules.layout import layout_of, layout_of_found, with_shared_folders
 from interlock.rules.registry import FAMILIES, RULES
-from interlock.rules.rule import Needs
+from interlock.rules.rule import Needs, matches
 from interlock.rules.rule_tests import counts_of
 from interlock.rules.run import find, inspection_of
 from interlock.rules.spread import spread
@@ -67,7 +67,8 @@ class RuleCheck:
     def at_files(self) -> "Seen":
         """Every file that a rule looks into was examined, now, at the base, and where it is live."""
         begun = perf_counter()
-        meant = [path for path in self._paths if wanted(path, FAMILIES)]
+        patterns = patterns_of(FAMILIES)
+        meant = [path for path in self._paths if matches(path, patterns)]
         examiner = Examiner(FAMILIES, self._layout, self._cache, os.cpu_count() or 1)
         lazily: dict[str, Callable[[], bytes]] = {path: _reader(self._sources, path) for path in meant}
         digests = self._sources.digests(meant)
@@ -79,7 +80,7 @@ class RuleCheck:
         unknown: list[NotChecked] = []
         if self._base is not None:
             old_texts = self._base.contents(sorted(self._base.changed))
-            old = {path: text for path, text in old_texts.items() if wanted(path, FAMILIES)}
+            old = {path: text for path, text in old_texts.items() if matches(path, patterns)}
             again = examiner.examine(old, {path: digest_bytes(text) for path, text in old.items()})
             before = {path: one for path, one in examined.items() if path not in self._base.changed} | again
             earlier, unknown = before_base(tree, self._base, self._cache)
@@ -154,11 +155,9 @@ class RuleCheck:
             earlier=seen.earlier,
         )
 
-    def _keep(
-        self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
-    ) -> dict[str, Any]:
+    def _keep(self, space: str, keys: Mapping[str, str], compute: Compute, waves: Waves | None) -> dict[str, Any]:
         """See ``Inspection.kept``."""
-        return kept(self._cache, space, keys, compute)
+        return kept(self._cache, space, keys, compute, waves)
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ class Seen:
 
 
 def kept(
-    cache: ReadingCache, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
+    cache: ReadingCache, space: str, keys: Mapping[str, str], compute: Compute, waves: Waves | None = None
 ) -> dict[str, Any]:
     """Values by path from the cache, and those that are not there from ``compute``, which are there from then on."""
     space = f"kept-{space}-{version()}"
@@ -189,9 +188,9 @@ def kept(
     found = {path: stored[key] for path, key in wanted_keys.items() if key in stored}
     missing = [path for path in keys if path not in found]
     if missing:
-        made = spread(compute, missing, os.cpu_count() or 1)
-        found |= made
-        new = {wanted_keys[path]: value for path, value in made.items()}
+        for wave in waves(missing, found) if waves else (missing,):
+            found |= spread(compute, wave, os.cpu_count() or 1)
+        new = {wanted_keys[path]: found[path] for path in missing}
         stale = len(stored) > 2 * len(keys) + 64
         cache.save(space, new, keep=list(wanted_keys.values()) if stale else None)
     return found

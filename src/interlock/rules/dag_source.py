@@ -141,6 +141,8 @@ class DagSource:
         if isinstance(found, ast.BinOp) and isinstance(found.op, ast.Add) and depth < _DEEPEST:
             left, right = (self._text(one, scope, depth + 1) for one in (found.left, found.right))
             return left + right if left is not None and right is not None else None
+        if isinstance(found, ast.Call) and depth < _DEEPEST and is_dedent(found):
+            return self._text(found.args[0], scope, depth + 1)
         if isinstance(found, ast.JoinedStr) and all(isinstance(one, ast.Constant) for one in found.values):
             return "".join(str(one.value) for one in found.values if isinstance(one, ast.Constant))
         return None
@@ -155,6 +157,12 @@ class DagSource:
             named = {one.arg: one.value for one in found.keywords if one.arg is not None}
             return named, len(named) == len(found.keywords) and not found.args
         return None
+
+
+def is_dedent(call: ast.Call) -> bool:
+    """Whether a call only changes how a text is indented."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    return name in ("dedent", "cleandoc") and len(call.args) == 1 and not call.keywords
 
 
 @lru_cache(maxsize=4)

@@ -31,6 +31,8 @@ PROJECT_FACTS = "dbt_project"
 PROJECT_FILES = ("dbt_project.yml", "packages.yml", "dependencies.yml")
 _YES = ("true", "yes", "on")
 _KINDS = ("models", "seeds", "snapshots", "analyses")
+# What dbt makes of a test's name, whatever follows.
+_TEST_NAME = re.compile(r"(?:[A-Za-z_]\w*\.)?[A-Za-z_]\w*")
 _CALL = re.compile(r"\b(ref|source)\s*\(([^()]*)\)")
 _DOC = re.compile(r"\{\{-?\s*doc\s*\(\s*\\?['\"]{1,2}([A-Za-z_]\w*)\\?['\"]{1,2}\s*\)\s*-?\}\}")
 _STRING = re.compile(r"\s*(?:'([^']*)'|\"([^\"]*)\")\s*")
@@ -167,8 +169,10 @@ def _test(owner: list[str], column: str, node: yaml.Node, told: dict[str, Any]) 
         body = node
         if not name:
             name, body = next(((key, value) for key, _, value in pairs(node)), ("", None))
-    if not name or "{" in name or not re.fullmatch(r"[A-Za-z_][\w.]*", name):
+    match = _TEST_NAME.match(name)
+    if match is None or "{" in name:
         return
+    name = match[0]
     config = get(body, "config")
     test: dict[str, Any] = {"owner": owner, "column": column, "name": name, "line": line_of(node)}
     for key in _TEST_CONFIG:

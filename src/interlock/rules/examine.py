@@ -22,13 +22,13 @@ class Examined:
     facts: Mapping[str, Any]
 
 
-def wanted(path: str, families: Sequence[Family]) -> bool:
-    """Whether any rule looks into a file of this path."""
+def patterns_of(families: Sequence[Family]) -> tuple[str, ...]:
+    """The patterns of all paths that any rule looks into."""
     patterns: list[str] = []
-    for family in families:
-        for parts in (family.file_checks, family.facts, family.batch_checks):
+    for one in families:
+        for parts in (one.file_checks, one.facts, one.batch_checks):
             patterns += [pattern for part in parts for pattern in part.patterns]
-    return matches(path, patterns)
+    return tuple(dict.fromkeys(patterns))
 
 
 def examine(file: SourceFile, families: Sequence[Family]) -> Examined:
@@ -54,6 +54,7 @@ class Examiner:
 
     def __init__(self, families: Sequence[Family], layout: Layout, cache: ReadingCache | None, jobs: int = 1) -> None:
         self._families = families
+        self._patterns = patterns_of(families)
         self._layout = layout
         self._cache = cache
         self._jobs = jobs
@@ -69,7 +70,7 @@ class Examiner:
         found: dict[str, Examined] = {}
         unknown: list[SourceFile] = []
         for path, source in files.items():
-            if not wanted(path, self._families):
+            if not matches(path, self._patterns):
                 continue
             key = f"{path} {digests[path]}"
             self._used.add(key)

@@ -1,6 +1,6 @@
 """What rules that look across files are given: facts of every file, the reading where there is one, and the base."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -16,14 +16,18 @@ from interlock.runtimes.resolving import Answer
 from interlock.suites.results import SuiteResults
 
 T = TypeVar("T")
-Keep = Callable[[str, Mapping[str, str], Callable[[Sequence[str]], Mapping[str, Any]]], dict[str, Any]]
+Compute = Callable[[Sequence[str]], Mapping[str, Any]]
+# Puts paths into groups, each of which needs values of earlier ones alone; the mapping holds what there is by then.
+Waves = Callable[[Sequence[str], Mapping[str, Any]], Iterable[Sequence[str]]]
+Keep = Callable[[str, Mapping[str, str], Compute, Waves | None], dict[str, Any]]
 
 
-def computed(
-    space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
-) -> dict[str, Any]:
+def computed(space: str, keys: Mapping[str, str], compute: Compute, waves: Waves | None = None) -> dict[str, Any]:
     """What ``Inspection.kept`` does where nothing is kept."""
-    return dict(compute(list(keys)))
+    found: dict[str, Any] = {}
+    for wave in waves(list(keys), found) if waves else (list(keys),):
+        found |= compute(wave)
+    return found
 
 
 @dataclass(frozen=True)
@@ -110,15 +114,13 @@ class Inspection:
         found: T = self._made[name]
         return found
 
-    def kept(
-        self, space: str, keys: Mapping[str, str], compute: Callable[[Sequence[str]], Mapping[str, Any]]
-    ) -> dict[str, Any]:
+    def kept(self, space: str, keys: Mapping[str, str], compute: Compute, waves: Waves | None = None) -> dict[str, Any]:
         """JSON by path for what one file's content does not decide alone, computed once for each key.
 
         ``keys``: by path, a digest of all that the value depends on besides this very code; ``compute`` gets the paths
-        whose values are not there yet, and returns one for each.
+        whose values are not there yet, and returns one for each. ``waves``: where a value is made from others.
         """
-        return self.keep(space, keys, compute)
+        return self.keep(space, keys, compute, waves)
 
     def digest(self, path: str) -> str:
         """SHA-256 of a file's bytes."""

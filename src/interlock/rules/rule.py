@@ -15,10 +15,12 @@ None of them prints or raises for what a file holds; a file that cannot be read 
 the one rule that says so, and nothing to all others.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from interlock.model.findings import Finding, Severity
@@ -26,6 +28,8 @@ from interlock.model.findings import Finding, Severity
 if TYPE_CHECKING:
     from interlock.rules.files import SourceFile
     from interlock.rules.inspection import Inspection
+
+_NOTHING = r"\Z."
 
 
 class Needs(StrEnum):
@@ -116,7 +120,15 @@ class Family:
     comparisons: tuple[ProjectCheck, ...] = ()
 
 
-def matches(path: str, patterns: Sequence[str]) -> bool:
+def matches(path: str, patterns: tuple[str, ...]) -> bool:
     """Whether one of the patterns is meant for this path."""
-    name = path.rpartition("/")[2]
-    return any(fnmatchcase(path if "/" in pattern else name, pattern) for pattern in patterns)
+    names, paths = _compiled(patterns)
+    return bool(names.match(path.rpartition("/")[2]) or paths.match(path))
+
+
+@cache
+def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """What matches a name, and what matches a whole path: asked for each file by each rule."""
+    for_names = [translate(one) for one in patterns if "/" not in one]
+    for_paths = [translate(one) for one in patterns if "/" in one]
+    return re.compile("|".join(for_names) or _NOTHING), re.compile("|".join(for_paths) or _NOTHING)

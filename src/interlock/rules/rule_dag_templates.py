@@ -18,7 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dag_model import DagModel, Task, read_dag_model
-from interlock.rules.dag_source import Scope
+from interlock.rules.dag_source import Scope, is_dedent
 from interlock.rules.dag_tables import (
     TEMPLATE_FILTERS,
     TEMPLATE_GLOBALS,
@@ -30,7 +30,9 @@ from interlock.rules.dag_tables import (
 )
 from interlock.rules.files import SourceFile
 from interlock.rules.inspection import Inspection
-from interlock.rules.rule import Family, FileFacts, Rule
+from interlock.rules.jinja_dbt import JinjaError, parse
+from interlock.rules.rule import Family, FileCheck, FileFacts, Rule
+from interlock.rules.surroundings import weighed
 from interlock.rules.template_claims import CLAIMS, Claim, standing_claims
 
 
@@ -169,6 +171,8 @@ def _texts(model: DagModel, value: ast.expr, scope: Scope) -> Iterator[tuple[ast
             todo += node.elts
         elif isinstance(node, ast.Dict):
             todo += node.values
+        elif isinstance(node, ast.Call) and is_dedent(node):
+            todo.append(node.args[0])
         elif isinstance(node, ast.JoinedStr):
             parts = [str(one.value) if isinstance(one, ast.Constant) else "\0" for one in node.values]
             yield node, "".join(parts), "\0" in parts
@@ -209,6 +213,20 @@ def _broken(file: SourceFile, template: Template, error: TemplateSyntaxError) ->
         f"Airflow cannot render {template.argument} of {_named(task)}: {_shown(error.message or '')}", remedy,
         Severity.ERROR, "syntax",
     )  # fmt: skip
+
+
+def check_sql_files(file: SourceFile) -> Iterator[Finding]:
+    """ILK-DG015 for SQL that is rendered, by Airflow or by the project: blocks that are opened and not closed."""
+    if "{%" not in file.text or file.layout.dag_folder(file.path) is None or len(file.text) > _LONGEST:
+        return
+    if file.layout.dbt_project(file.path) is not None:
+        return
+    told = parse(file.text)
+    if isinstance(told, JinjaError) and "is opened and" in told.message:
+        yield file.finding(
+            "ILK-DG015", told.line, f"no Jinja can render this file: {told.message}", "Close the block.",
+            end_line=told.end_line, severity=weighed(Severity.ERROR, file.path),
+        )  # fmt: skip
 
 
 def _named(task: Task) -> str:
@@ -297,11 +315,12 @@ FAMILY = Family(
     "dag-templates",
     (
         Rule("ILK-DG014", "single-braces", "a template variable stands between single braces"),
-        Rule("ILK-DG015", "broken-template", "an operator's argument is no Jinja"),
+        Rule("ILK-DG015", "broken-template", "an operator's argument, or a SQL file beside it, is no Jinja"),
         Rule("ILK-DG016", "unknown-template-name", "a template uses a name that Airflow does not define"),
         Rule("ILK-DG023", "command-taken-for-file", "a command ends with a script's name and is taken for a file"),
         Rule("ILK-DG017", "swallowed-braces", "an f-string swallows the braces of a template", Severity.WARNING),
     ),
+    file_checks=(FileCheck(("*.sql", "*.hql"), check_sql_files),),
     facts=(FileFacts(CLAIMS, ("*.py",), claims),),
     project_checks=(stands,),
 )

@@ -264,8 +264,6 @@ def unknown_tests(inspection: Inspection) -> Iterator[Finding]:
                 if package not in ("", project.name) or name in shared or (not package and name in GENERIC_TESTS):
                     continue
                 closest = nearest(name, {*GENERIC_TESTS, *mine})
-                if not closest and project.missing:
-                    continue
                 remedy = f"Write '{closest}'." if closest else "Define it in a test block, or name its package."
                 yield Finding(
                     "ILK-DS007", Severity.ERROR, Place(path, test["line"], test["line"]),

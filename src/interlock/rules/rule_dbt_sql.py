@@ -8,9 +8,12 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 from typing import Any
 
 from interlock.model.canonical import digest_of
@@ -23,7 +26,6 @@ from interlock.rules.rule import Family, Rule
 from interlock.rules.sql_findings import SqlKind, SqlProblem, findings_of
 
 _SPACE = "dbt-sql"
-_DEEPEST = 200
 _KINDS = ("model", "snapshot", "test")
 _TESTED = "dbt_subquery"
 _IDENTIFIER = re.compile(r"(\w??)(__(?:ref|source)__\w+)")
@@ -48,7 +50,7 @@ def check_models(inspection: Inspection) -> Iterator[Finding]:
         if one["complete"] and one["kind"] in _KINDS and _enabled(one)
     }  # fmt: skip
     look = _Look(inspection, models)
-    told = inspection.kept(_SPACE, {key: look.digest(key) for key in models}, look.compute)
+    told = inspection.kept(_SPACE, {key: look.digest(key) for key in models}, look.compute, look.waves)
     for key, model in models.items():
         answer = told.get(key)
         if not answer:
@@ -109,8 +111,7 @@ class _Look:
         self._inspection = inspection
         self._models = models
         self._dialect = inspection.layout.dialect
-        self._digests: dict[str, str] = {}
-        self._columns: dict[str, list[str] | None] = {}
+        self._told: Mapping[str, Any] = {}
         self._by_name: dict[tuple[str, str], list[str]] = {}
         for key, one in models.items():
             if one["kind"] == "model":
@@ -118,29 +119,31 @@ class _Look:
         self._seeds = _seeds(inspection)
         # A project that names its relations by a macro of its own may call them anything.
         self._renamed = {one.folder for one in projects(inspection).own if "generate_alias_name" in one.macros}
+        self._waves, self._circling = _in_waves({key: self._parents(one) for key, one in models.items()})
+        self._digests: dict[str, str] = {}
+        for key in chain(*self._waves):
+            self._digests[key] = self._digest(models[key])
 
     def digest(self, key: str) -> str:
         """Of the text and of everything that it reads."""
-        if key not in self._digests:
-            self._digests[key] = "circle"
-            model = self._models[key]
-            read = [self._digest_of(relation, model) for _, relation in sorted(model["relations"].items())]
-            parts = [
-                self._dialect,
-                model["sql"],
-                model["incremental_sql"],
-                model["materialized"],
-                sorted(model["opaque"]),
-            ]
-            parts.append(read)
-            self._digests[key] = digest_of(parts)[:32]
         return self._digests[key]
 
-    def _digest_of(self, relation: Sequence[Any], model: Model) -> str:
-        key, seed = self._target(relation, model)
-        if key and len(self._digests) < _DEEPEST * len(self._models):
-            return self.digest(key)
-        return digest_of(seed) if seed is not None else ""
+    def _parents(self, model: Model) -> list[str]:
+        return [key for one in model["relations"].values() if (key := self._target(one, model)[0])]
+
+    def _digest(self, model: Model) -> str:
+        read = []
+        for _, relation in sorted(model["relations"].items()):
+            key, seed = self._target(relation, model)
+            read.append(self._digests.get(key, "circle") if key else seed)
+        texts = [model["sql"], model["incremental_sql"], model["materialized"]]
+        return digest_of([self._dialect, texts, sorted(model["opaque"]), read])[:32]
+
+    def waves(self, keys: Sequence[str], told: Mapping[str, Any]) -> list[list[str]]:
+        """The models in groups, each behind those that it reads from; ``told`` is asked for the columns of these."""
+        self._told = told
+        asked = set(keys)
+        return [found for wave in self._waves if (found := [key for key in wave if key in asked])]
 
     def compute(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """What is wrong with each, and its columns, as JSON."""
@@ -152,7 +155,8 @@ class _Look:
             relations = self._relations(model)
             opaque = set(model["opaque"])
             table = model["kind"] == "model"
-            said = problems(self._named(model, "sql"), self._dialect, relations, opaque=opaque, table=table)
+            sql = self._named(model, "sql")
+            said = problems(sql, self._dialect, relations, opaque=opaque, table=table)
             if _is_wrapped(model, self._dialect) and (stray := stray_semicolon(model["sql"], self._dialect)):
                 said = [*said, stray]
             later: list[SqlProblem] = []
@@ -165,29 +169,25 @@ class _Look:
             found[key] = {
                 "problems": [_told(_weighed(one, unsure)) for one in said],
                 "later": [_told(_weighed(one, unsure)) for one in later],
-                "columns": self.columns(key),
+                "columns": self._columns(model, sql, relations),
             }  # fmt: skip
         return found
 
-    def columns(self, key: str) -> list[str] | None:
+    def _columns(self, model: Model, sql: str, relations: Mapping[str, list[str] | None]) -> list[str] | None:
         """The columns of a model, lower case and in order; None where not all are known."""
         from interlock.rules.sql_text import output_columns
 
-        if key not in self._columns:
-            self._columns[key] = None
-            model = self._models[key]
-            if model["materialized"] not in _AS_SELECTED:
-                return None
-            opaque = set(model["opaque"])
-            sql = self._named(model, "sql")
-            self._columns[key] = output_columns(sql, self._dialect, self._relations(model), opaque=opaque)
-        return self._columns[key]
+        if model["materialized"] not in _AS_SELECTED:
+            return None
+        return output_columns(sql, self._dialect, relations, opaque=set(model["opaque"]))
 
     def _relations(self, model: Model) -> dict[str, list[str] | None]:
         found: dict[str, list[str] | None] = {}
         for identifier, relation in model["relations"].items():
             key, seed = self._target(relation, model)
-            found[self._relation(identifier, relation, model).lower()] = self.columns(key) if key else seed
+            known = key and key not in self._circling
+            columns = self._told.get(key, {}).get("columns") if known else seed
+            found[self._relation(identifier, relation, model).lower()] = columns
         return found
 
     def _named(self, model: Model, text: str) -> str:
@@ -224,6 +224,20 @@ class _Look:
         if len(names) == 1:
             return names[0], None
         return "", self._seeds.get((model["project"], relation[2])) if not names else None
+
+
+def _in_waves(read: Mapping[str, Sequence[str]]) -> tuple[list[list[str]], frozenset[str]]:
+    """The keys in groups, each behind those that it reads; the last group, told again, stands in or behind a circle."""
+    order = TopologicalSorter(read)
+    with suppress(CycleError):
+        order.prepare()
+    waves = []
+    while ready := order.get_ready():
+        waves.append(list(ready))
+        order.done(*ready)
+    placed = set(chain(*waves))
+    circling = [key for key in read if key not in placed]
+    return [*waves, circling], frozenset(circling)
 
 
 def _seeds(inspection: Inspection) -> dict[tuple[str, str], list[str]]:

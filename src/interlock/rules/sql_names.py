@@ -13,7 +13,7 @@ from interlock.model.findings import Severity
 from interlock.rules.sql_columns import ColumnReader
 from interlock.rules.sql_findings import SqlKind
 from interlock.rules.sql_scope import Columns, Scope, Source, dotted, nearest, one_row, own_name
-from interlock.rules.sql_words import NO_DIGITS, PSEUDO, UNIQUE_COLUMNS, VALUES_ALONE
+from interlock.rules.sql_words import NO_DIGITS, PSEUDO, UNIQUE_COLUMNS, USING_TAKES, VALUES_ALONE
 
 _SKIPPED = frozenset(("from_", "joins", "laterals", "with_", "expressions", "kind", "hint", "into", "match", "connect"))
 _OTHER_CASE = "\0"
@@ -326,7 +326,7 @@ class Names(ColumnReader):
                     self._qualifier(node, node.table.lower(), scope, "*")
                 return None
             only = node.table.lower()
-        columns = scope.star(only)
+        columns = scope.star(only, takes=self._dialect in USING_TAKES)
         for one in star.args.get("replace") or ():
             self._clause(one, "select", scope, ctes)
         if star.args.get("ilike") or (star.args.get("except_") and columns is None):

@@ -65,8 +65,8 @@ class Scope:
             scope = scope.outer
         return found
 
-    def star(self, only: str = "") -> Columns:
-        """What ``*`` (or ``only.*``) stands for."""
+    def star(self, only: str = "", *, takes: bool = False) -> Columns:
+        """What ``*`` (or ``only.*``) stands for. ``takes``: a column of USING belongs to none of the tables anymore."""
         wanted = [one for one in (self.named(only) if only else self.sources) if one.joined]
         if self.open or not wanted or (only and len(wanted) > 1) or (self.natural and not only):
             return None
@@ -74,6 +74,9 @@ class Scope:
         for source in wanted:
             if source.columns is None:
                 return None
+            if only and takes and not self.merged.isdisjoint(source.columns):
+                # Of three tables, which ones a USING is about is not kept.
+                return None if len(self.sources) > 2 else tuple(one for one in source.columns if one not in self.merged)
             found += [one for one in source.columns if only or one not in self.merged or one not in found]
         return tuple(found)
 

@@ -121,7 +121,7 @@ def known_dialect(name: str) -> str:
     return name.lower() if name and Dialect.get(name.lower()) is not None else ""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def statements(sql: str, dialect: str) -> list[Statement] | None:
     """The statements of a text; None where it cannot even be cut into words. They are shared: nobody changes them."""
     try:

@@ -27,6 +27,9 @@ UNIQUE_COLUMNS = words_of(
 # Of these, where a reference to one of two equal names is always refused: Spark takes one column named twice for one.
 UNIQUE_REFERENCES = UNIQUE_COLUMNS - words_of("spark databricks")
 
+# Where a column of USING is no longer one of a table, so that neither ``t.*`` nor ``t.id`` has it.
+USING_TAKES = frozenset(("trino", "presto", "athena"))
+
 # Where what stands in the VALUES of a FROM cannot be a column of another table, nor a text in double quotes.
 VALUES_ALONE = frozenset(("trino", "presto", "athena", "snowflake", "postgres", "redshift"))
 
