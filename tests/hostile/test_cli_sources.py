@@ -1,5 +1,6 @@
 """Sources that cannot be read as they should: scripts with errors, links in circles, links that lead out."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,15 @@ def test_spark_helper_with_a_syntax_error_is_named_and_not_the_script(project: P
 def test_spark_script_that_is_not_utf_8_is_refused_with_its_line(project: Path) -> None:
     write(project, {"jobs/settle.py": b"print('fine')\nname = 'caf\xe9'\n"})
     refused(project, NO, "jobs/settle.py:2", "not valid Python")
+
+
+@pytest.mark.parametrize("how", [[], ["--static"]])
+def test_file_whose_name_is_no_utf_8_is_said_and_left_out(project: Path, how: list[str]) -> None:
+    write(project, {os.fsdecode(b"jobs/caf\xe9.py"): "print(undefined)\n"})
+    for _ in range(2):
+        said = interlock(project, "check", *how)
+        assert said.code == DONE, said
+        assert {"what": "jobs/caf\\udce9.py", "why": "its name is no UTF-8"} in said.body["not_checked"]
 
 
 def test_script_with_nul_bytes_or_endless_brackets_is_refused(project: Path) -> None:

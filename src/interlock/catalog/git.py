@@ -41,6 +41,7 @@ class Base:
     """The commit that a work tree is compared with, and the one that is checked out (``head``).
 
     ``changed``: paths below the project that differ from it, relative to the project: added, changed and gone ones.
+    Those that are no UTF-8 are left out, as they are of what is looked at.
     """
 
     root: Path
@@ -138,7 +139,16 @@ def _merge_base(root: Path, ref: str) -> str:
 def _changed(root: Path, commit: str) -> frozenset[str]:
     differ = run_git(root, "diff", "--relative", "--no-renames", "--name-only", "-z", commit, "--", ".")
     added = run_git(root, "ls-files", "-z", "--others", "--exclude-standard")
-    return frozenset(os.fsdecode(one) for one in (differ + added).split(b"\0") if one)
+    names = (differ + added).split(b"\0")
+    return frozenset(one.decode() for one in names if one and _is_utf_8(one))
+
+
+def _is_utf_8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)

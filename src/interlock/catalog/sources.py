@@ -57,6 +57,8 @@ class Sources:
             return
         for entry in entries:
             path = f"{folder}/{entry.name}"
+            if not self.is_named(self.relative(path)):
+                continue
             if entry.is_symlink() and not self._stays_inside(path):
                 self.not_checked[self.relative(path)] = "a link that leads out of the project, or nowhere"
             elif entry.name in skip:
@@ -66,6 +68,15 @@ class Sources:
                     yield from self._walk(path, skip, above | {real})
             elif entry.is_file() and not entry.name.endswith((".pyc", ".pyo")):
                 yield self.relative(path)
+
+    def is_named(self, path: str) -> bool:
+        """Whether a path is UTF-8; one that is not is said in ``not_checked``."""
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            self.not_checked[path.encode("utf-8", "backslashreplace").decode()] = "its name is no UTF-8"
+            return False
+        return True
 
     def _stays_inside(self, path: str) -> bool:
         try:

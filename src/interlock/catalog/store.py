@@ -56,11 +56,18 @@ class ReadingCache:
             return None
 
     def save(self, space: str, values: Mapping[str, Any], keep: Collection[str] | None = None) -> None:
-        """``values`` are added or replaced; with ``keep``, keys that are in neither are dropped."""
+        """``values`` are added or replaced; with ``keep``, keys that are in neither are dropped.
+
+        What stands under a key that is no UTF-8 (file names may be so) is not kept.
+        """
         with contextlib.suppress(sqlite3.Error, OSError), self._open() as db:
             db.executemany(
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
-                [(space, key, json.dumps(value, separators=(",", ":"))) for key, value in values.items()],
+                [
+                    (space, key, json.dumps(value, separators=(",", ":")))
+                    for key, value in values.items()
+                    if _is_utf_8(key)
+                ],
             )
             if keep is not None:
                 wanted = set(keep) | set(values)
@@ -84,3 +91,11 @@ class ReadingCache:
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
                 [(space, key, value) for space, value in zip(spaces, changed, strict=True)],
             )
+
+
+def _is_utf_8(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

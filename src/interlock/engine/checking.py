@@ -284,4 +284,5 @@ def _files(root: Path, sources: Sources) -> list[str]:
     paths = listed(root)
     if paths is None:
         return sources.under(".")
-    return [path for path in paths if SKIPPED_FOLDERS.isdisjoint(path.split("/")) and not (root / path).is_symlink()]
+    meant = (path for path in paths if SKIPPED_FOLDERS.isdisjoint(path.split("/")) and not (root / path).is_symlink())
+    return [path for path in meant if sources.is_named(path)]

@@ -1,5 +1,6 @@
 """What a work tree is compared with."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -119,3 +120,11 @@ def test_the_state_of_the_source_is_told(tmp_path: Path) -> None:
     assert source_state(tmp_path).label == head
     (tmp_path / "a.py").write_text("a = 2\n")
     assert source_state(tmp_path).label == f"{head}-dirty"
+
+
+def test_names_that_are_no_utf_8_are_not_among_the_changes(root: Path) -> None:
+    (root / "dags" / "a.py").write_text("a = 2\n")
+    (root / os.fsdecode(b"caf\xe9.sql")).write_text("select 1")
+    base = base_of(root)
+    assert base is not None and base.changed == {"dags/a.py"}
+    assert base.contents(sorted(base.changed)) == {"dags/a.py": b"a = 1\n"}
