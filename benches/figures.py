@@ -91,6 +91,7 @@ def markdown(sections: Sequence[Section], machine: Sequence[tuple[str, str]], co
         "",
         "Written by the command below; do not edit by hand. How each figure is taken: `benches/README.md`.",
         "Checks of public repositories: [benchmarks-public.md](benchmarks-public.md).",
+        "Who catches what, beside the plain tools: [benchmarks-catches.md](benchmarks-catches.md).",
         "",
         "```",
         command,
