@@ -101,7 +101,7 @@ def test_json_mistake_is_named_with_its_line(text: str, line: int, words: str) -
     [
         ("", "a.json"), ('{"a": 1}\n{"a": 2}\n', "a.json"), ('{"a": 1}{"a": 2}', "a.json"), ("\ufeff[1]", "a.json"),
         ('// text\n{"a": 1, /* b */ "c": [2,],}', "a.json"), ('{"a": 1,}', "tsconfig.base.json"), ("{{ x }}", "a.json"),
-        ('{"a": 1,}', ".vscode/settings.json"), ('{"a": ${B}}', "a.json"), ('{"a": NaN}', "a.json"), ("[" * 9000, "a.json"),
+        ('{"a": 1,}', ".vscode/settings.json"), ('{"a": ${B}}', "a.json"), ('{"a": NaN}', "a.json"), ("[" * 99999, "a.json"),
         ("version https://git-lfs.github.com/spec/v1\n", "a.json"), ('{"a": }', "tests/fixtures/bad.json"),
     ],
 )  # fmt: skip
