@@ -25,6 +25,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -368,6 +369,7 @@ def _text_digest(text: str) -> str:
     return digest_bytes(text.encode("utf-8", "surrogatepass"))
 
 
+@cache
 def _cache_version() -> str:
     from importlib.metadata import version
 
