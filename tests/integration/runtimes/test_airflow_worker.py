@@ -168,6 +168,14 @@ def test_variable_with_a_default_needs_no_database(worker: Worker, dags: Path) -
     assert got["outcome"] == "ok", got["errors"]
 
 
+def test_packages_are_looked_through_once_for_all_files(worker: Worker, dags: Path) -> None:
+    providers = "from airflow.providers_manager import ProvidersManager\nmanager = ProvidersManager()"
+    after = "dag.doc_md = str('dataset_uris' in manager._initialized_cache)"
+    (dags / "datasets.py").write_text(DAG.format(name="datasets", imports=providers, after=after))
+    document = parse(worker, dags, ["datasets"])["datasets"]["dags"][0]["serialized"]
+    assert document["dag"]["doc_md"] == "True"
+
+
 def test_changed_file_of_the_same_size_and_time_is_seen(worker: Worker, dags: Path) -> None:
     path = dags / "lib" / "names.py"
     (dags / "shows.py").write_text(
