@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from interlock.model.errors import ConfigError, RuntimeBuildError
 from interlock.runtimes.spec import RuntimeSpec, lock_digest
 from interlock.runtimes.uvtool import Progress, run_uv
 
+WORKERS = Path(__file__).parent / "workers"
+# What a finished entry holds besides its packages; one of another layout is built anew.
+_LAYOUT = "2"
+_PREPARE_SECONDS = 120.0
 # What an existing interpreter holds: its version and every installed distribution, in a fixed order.
 _DESCRIBE = (
     "import importlib.metadata as m, platform;"
@@ -54,7 +59,8 @@ def ensure(spec: RuntimeSpec, cache_root: Path | None = None, progress: Progress
     try:
         root.mkdir(parents=True, exist_ok=True)
         # By the Python that was asked for: which exact one that is here, uv says when it is built (0.3 s).
-        key = hashlib.sha256(f"{digest}\n{_wanted(spec)}\n{sysconfig.get_platform()}".encode()).hexdigest()[:24]
+        told = (_LAYOUT, digest, _wanted(spec), sysconfig.get_platform())
+        key = hashlib.sha256("\n".join(told).encode()).hexdigest()[:24]
         python = _pointed_at(root, key) or _build_once(spec, root, key, progress)
     except OSError as error:
         raise RuntimeBuildError(
@@ -143,6 +149,7 @@ def _build(spec: RuntimeSpec, root: Path, key: str, progress: Progress) -> Path:
              "--requirement", str((spec.lock or Path()).absolute())],
             cwd=root, what=what, progress=progress,
         )  # fmt: skip
+        _prepare(python, entry / "interlock")
         pointer = entry / "pointer.json"
         pointer.write_text(json.dumps({"python": str(python), "runtime": spec.name, "version": version}), "utf-8")
         pointer.replace(root / f"{key}.json")
@@ -150,3 +157,24 @@ def _build(spec: RuntimeSpec, root: Path, key: str, progress: Progress) -> Path:
         shutil.rmtree(entry, ignore_errors=True)
         raise
     return python
+
+
+def _prepare(python: Path, folder: Path) -> None:
+    """What depends on the runtime's packages alone is worked out by themselves, confined as they will be later.
+
+    A runtime that cannot be prepared is no worse: its workers do that work each time.
+    """
+    from interlock.runtimes.sandbox import Confinement, isolation
+
+    folder.mkdir()
+    with (
+        tempfile.TemporaryDirectory(prefix="interlock-prepare-") as home,
+        suppress(OSError, subprocess.SubprocessError),
+    ):
+        limits = Confinement((), (folder,)).arguments(Path(home))
+        subprocess.run(
+            [*isolation(network=False).prefix, str(python), str(WORKERS / "confined_worker.py"), "prepare_worker",
+             json.dumps(limits), str(folder)],
+            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8"},
+            cwd=home, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PREPARE_SECONDS,
+        )  # fmt: skip

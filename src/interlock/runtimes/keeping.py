@@ -17,11 +17,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from interlock.runtimes.environments import Runtime
+from interlock.runtimes.environments import WORKERS, Runtime
 from interlock.runtimes.processes import KeptProcess
 from interlock.runtimes.sandbox import Isolation
 
-WORKERS = Path(__file__).parent / "workers"
 _SECONDS = 900.0
 _PATIENCE_SECONDS = 60.0
 _FORKED = b"forked\n"

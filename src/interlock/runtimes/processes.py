@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,7 +34,7 @@ class Process(Protocol):
 
 
 class StartedProcess:
-    """A child of ours. ``contained``: it has a namespace of processes, which ends with it."""
+    """A child of ours. ``contained``: it has a namespace of processes, which ends with it. ``niceness``: of nice(1)."""
 
     def __init__(
         self,
@@ -44,12 +45,20 @@ class StartedProcess:
         pass_fds: Sequence[int],
         output: int,
         contained: bool,
+        niceness: int = 0,
     ) -> None:
         self._contained = contained
+        if niceness and (nice := shutil.which("nice")):
+            command = [nice, "-n", str(niceness), *command]
         self._process = subprocess.Popen(
             command, env=env, cwd=cwd, pass_fds=tuple(pass_fds), start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        if niceness:
+            # Linux may share the processors out by session first: a process's own niceness counts within its session
+            # (sched(7), autogroup).
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{self._process.pid}/autogroup").write_text(str(niceness))
 
     @property
     def returncode(self) -> int | None:

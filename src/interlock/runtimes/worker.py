@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from interlock.model.errors import WorkerError
-from interlock.runtimes.environments import Runtime
-from interlock.runtimes.keeping import WORKERS, ask_keeper
+from interlock.runtimes.environments import WORKERS, Runtime
+from interlock.runtimes.keeping import ask_keeper
 from interlock.runtimes.processes import Process, StartedProcess
 from interlock.runtimes.sandbox import Confinement, isolation
 
@@ -34,7 +34,8 @@ class Worker:
     empty HOME, LANG and TZ. ``secrets`` are values that are blotted out of every message. Without ``network`` it has
     none, where the kernel allows that (``isolated`` says so). With ``keep`` its engine may stay imported for the next
     worker of the same runtime (``interlock.runtimes.keeping``); the worker itself is a fresh process all the same. With
-    a ``confinement`` it finds no files but those, Python's and the system's, where the kernel allows that.
+    a ``confinement`` it finds no files but those, Python's and the system's, where the kernel allows that. With a
+    ``niceness`` (of nice(1)) it and what it starts give way to others; a kept engine's worker does not.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Worker:
         secrets: Collection[str] = (),
         keep: bool = False,
         confinement: Confinement | None = None,
+        niceness: int = 0,
     ) -> None:
         self.runtime = runtime
         self._secrets = sorted((value for value in secrets if value), key=len, reverse=True)
@@ -57,7 +59,7 @@ class Worker:
         self._pending = bytearray()
         self._next_id = 0
         self._why_dead = ""
-        self._confinement = confinement
+        self._confinement, self._niceness = confinement, niceness
         self._start(script, dict(env or {}), cwd, keep)
 
     @property
@@ -121,8 +123,9 @@ class Worker:
             started = [str(WORKERS / "confined_worker.py"), Path(script).stem, json.dumps(limits)]
         command = [*self._isolation.prefix, str(self.runtime.python), *started, str(ask), str(answer)]
         return StartedProcess(
-            command, env=env, cwd=cwd, pass_fds=(ask, answer), output=output, contained=self._isolation.processes
-        )
+            command, env=env, cwd=cwd, pass_fds=(ask, answer), output=output, contained=self._isolation.processes,
+            niceness=self._niceness,
+        )  # fmt: skip
 
     def _keep_tail(self) -> None:
         with contextlib.suppress(OSError, ValueError):

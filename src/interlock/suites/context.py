@@ -16,7 +16,7 @@ from interlock.config.load import FILE_NAME
 from interlock.model.canonical import digest_of
 from interlock.model.errors import ConfigError
 from interlock.model.progress import OnProgress
-from interlock.runtimes.keeping import WORKERS
+from interlock.runtimes.environments import WORKERS
 from interlock.suites.kept import KeptResults, Moment
 from interlock.suites.traces import Ground
 

@@ -1,5 +1,8 @@
 """dbt's own runner with a manifest changed in memory, on a real DuckDB."""
 
+import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ import duckdb
 import pytest
 
 from interlock.model.errors import WorkerError
-from interlock.runtimes.environments import Runtime
+from interlock.runtimes.environments import WORKERS, Runtime
 from interlock.runtimes.worker import Worker
 
 pytestmark = pytest.mark.engine
@@ -183,3 +186,70 @@ def test_warehouse_that_is_not_there_is_an_error_and_not_the_end(
         assert not answer["success"]
         assert answer["errors"] or answer["results"][0]["message"]
         assert one.request("hello")["engine"] == "dbt"
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """A manifest without what differs from run to run."""
+
+    def settled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: settled(one) for key, one in value.items() if key not in {"created_at", "metadata"}}
+        return [settled(one) for one in value] if isinstance(value, list) else value
+
+    found: dict[str, Any] = settled(json.loads(path.read_text()))
+    return found
+
+
+def test_manifest_is_that_of_plain_dbt(
+    runtime_python: Callable[[str], Path], worker: Worker, project: Path, database: Path, tmp_path: Path
+) -> None:
+    env = {**os.environ, "SHOP_DB": str(database), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    command = [runtime_python("dbt").with_name("dbt"), "--quiet", "parse", "--profiles-dir", project]
+    subprocess.run([*command, "--target-path", tmp_path / "plain"], cwd=project, env=env, check=True)
+    ours = worker.request("parse", project_dir=str(project))["manifest_path"]
+    assert _manifest(Path(ours)) == _manifest(tmp_path / "plain" / "manifest.json")
+
+
+_SCHEMAS = """
+import json, os, sys
+import _interlock_dbtsooner as sooner
+from dbt_common.dataclass_schema import dbtClassMixin
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.artifacts.resources import TestConfig
+from dbt.contracts.graph.nodes import ModelNode
+
+def settled(value):
+    # Python remembers either of two unions that differ in order alone, whichever was made first.
+    if isinstance(value, dict):
+        return {key: settled(one) for key, one in value.items()}
+    return sorted(map(settled, value), key=repr) if isinstance(value, list) else value
+
+
+def name(one):
+    return one.__module__ + "." + one.__qualname__
+
+
+derive = dbtClassMixin.json_schema.__func__
+classes = [*sooner.validated(), DuckDBCredentials]
+kept = sooner.kept_schemas()
+assert {name(one): settled(kept.get(name(one))) for one in classes} == {name(one): settled(derive(one)) for one in classes}
+unknown = set().union(*sooner._VALIDATED.values()) - {one.__name__ for one in classes}
+assert not unknown, unknown
+place = os.path.join(sys.argv[1], "interlock", "dbt-schemas.json")
+os.makedirs(os.path.dirname(place))
+with open(place, "w") as file:
+    json.dump({"dbt.contracts.graph.nodes.ModelNode": {"kept": True}}, file)
+sys.prefix = sys.argv[1]
+sooner.hasten()
+assert ModelNode.json_schema() == {"kept": True}
+assert TestConfig.json_schema()["title"] == "TestConfig"
+os._exit(0)
+"""
+
+
+def test_schemas_are_kept_with_the_runtime(runtime_python: Callable[[str], Path], tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONPATH": str(WORKERS)}
+    done = subprocess.run(
+        [runtime_python("dbt"), "-c", _SCHEMAS, tmp_path], env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

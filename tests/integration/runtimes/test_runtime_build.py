@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from interlock.model.errors import ConfigError, RuntimeBuildError
+from interlock.runtimes import environments
 from interlock.runtimes.environments import Runtime, ensure
 from interlock.runtimes.lock import lock
 from interlock.runtimes.spec import RuntimeSpec
@@ -52,6 +53,29 @@ def test_built_once_and_found_again(spec: RuntimeSpec, tmp_path: Path) -> None:
     assert ensure(spec, tmp_path, said.append) == first
     assert said == []
     assert subprocess.run([first.python, "-c", "import iniconfig"], check=False).returncode == 0
+
+
+def test_runtime_that_cannot_be_prepared_is_used_all_the_same(
+    spec: RuntimeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "WORKERS", tmp_path / "nowhere")
+    python = ensure(spec, tmp_path).python
+    assert subprocess.run([python, "-c", "import iniconfig"], check=False).returncode == 0
+
+
+def test_preparation_that_hangs_is_given_up(spec: RuntimeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = tmp_path / "workers"
+    hanging.mkdir()
+    (hanging / "confined_worker.py").write_text("import signal\nsignal.pause()\n")
+    monkeypatch.setattr(environments, "WORKERS", hanging)
+    monkeypatch.setattr(environments, "_PREPARE_SECONDS", 1.0)
+    assert ensure(spec, tmp_path).python.exists()
+    assert _using(hanging) == []
+
+
+def _using(folder: Path) -> list[str]:
+    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [one for one in found if str(folder) in one]
 
 
 def _ensure(spec: RuntimeSpec, root: Path, answers: "multiprocessing.SimpleQueue[tuple[Runtime, bool]]") -> None:

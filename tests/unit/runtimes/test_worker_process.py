@@ -38,6 +38,7 @@ def spawn():
 channel.serve({{
     "env": lambda: dict(os.environ),
     "echo": lambda text: {{"text": text}},
+    "niceness": lambda: {{"process": os.nice(0), "session": open("/proc/self/autogroup").read()}},
     "big": lambda size: {{"text": "x" * size}},
     "noise": lambda: print('{{"id": 1, "result": 0}}') or sys.stderr.write("shouted") and {{}} or {{}},
     "exit": lambda: print("last words", os.environ["TOKEN"], flush=True) or os._exit(3),
@@ -127,6 +128,14 @@ def test_what_a_worker_started_ends_with_it(script: Path, tmp_path: Path) -> Non
         one.request("spawn")
         assert _running(mark)
     assert not _running(mark)
+
+
+def test_nice_worker_gives_way_also_where_sessions_share_the_processors(script: Path) -> None:
+    with worker(script, niceness=5) as patient, worker(script) as other:
+        found = patient.request("niceness")
+        assert found["process"] == other.request("niceness")["process"] + 5
+    # "/autogroup-NUMBER nice 5"; nothing where the kernel knows no such groups.
+    assert found["session"].split()[-1:] in ([], ["5"])
 
 
 def test_interpreter_that_is_not_there_is_a_clear_error(script: Path, tmp_path: Path) -> None:

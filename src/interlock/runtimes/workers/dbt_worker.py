@@ -5,11 +5,9 @@ warehouse happens in a forked child: its connections and file locks end with it,
 """
 
 import functools
-import gc
-import importlib.util
+import importlib
 import json
 import os
-import pkgutil
 import secrets
 import socket
 import sys
@@ -19,13 +17,13 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import _interlock_dbtnodes as nodes
+import _interlock_dbtsooner as sooner
 import _interlock_dbtunits as unittests
 import _interlock_forks as forks
 from _interlock_channel import Channel, Refused
 from dbt.cli.main import dbtRunner
 
 _COMMANDS = ("build", "run", "test", "snapshot", "seed")
-_LONGEST_CONFIG = 4000
 
 
 class DbtWorker:
@@ -275,37 +273,6 @@ class DbtWorker:
         return result["result"]
 
 
-def _sooner():
-    """dbt says the same in two thirds of the time.
-
-    The collector goes through a growing manifest less often, JSON is written in one piece, and a configuration that
-    was found valid is not validated again (of 1,200 of tests, some 80 differ).
-    """
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-    json.dump = _dump
-    try:
-        from dbt_common.dataclass_schema import dbtClassMixin
-    except ImportError:
-        return  # before dbt 1.8
-    validate = dbtClassMixin.validate.__func__
-    valid = set()
-
-    def once(cls, data):
-        told = (cls, repr(data))
-        if told not in valid:
-            validate(cls, data)
-            if len(told[1]) <= _LONGEST_CONFIG:
-                valid.add(told)
-
-    dbtClassMixin.validate = classmethod(once)
-
-
-def _dump(data, file, **options):
-    """What ``json.dump`` writes. That one encodes piece by piece in Python, which takes three times as long."""
-    file.write(json.dumps(data, **options))
-
-
 def _settings(project_dir, profiles_dir, target, target_path, vars):
     settings = ["--project-dir", os.path.abspath(project_dir), "--profiles-dir", os.path.abspath(profiles_dir)]
     settings += ["--target-path", target_path, "--log-path", os.path.join(os.environ["HOME"], "logs")]
@@ -337,27 +304,15 @@ def _without_warehouse(present):
 
 def warming():
     """Steps that make what every parse makes first and what depends on dbt's version alone; none looks at a project."""
-    import dbt.adapters
-    from dbt.contracts import project
-    from dbt.contracts.graph import nodes as graph
-    from dbt.contracts.graph import unparsed
-
-    for found in pkgutil.iter_modules(dbt.adapters.__path__):
-        # An adapter is a package with a plugin; what all adapters share lies beside them.
-        if found.ispkg and importlib.util.find_spec("dbt.adapters.%s.connections" % found.name):
-            yield functools.partial(importlib.import_module, "dbt.adapters.%s" % found.name)
-    for module, names in (
-        (project, ("ProjectFlags", "Project", "PackageConfig", "Configuration")),
-        (graph, ("ModelConfig", "ModelNode", "TestConfig", "GenericTestNode")),
-        (unparsed, ("UnparsedModelUpdate",)),
-    ):
-        for name in names:
-            if hasattr(module, name):
-                yield getattr(module, name).json_schema
+    for module in sooner.adapters():
+        yield functools.partial(importlib.import_module, module)
+    if not sooner.kept_schemas():
+        for one in sooner.validated():
+            yield one.json_schema
 
 
 def main():
-    _sooner()
+    sooner.hasten()
     channel = Channel(sys.argv)
     forks.adopt_orphans()
     worker = DbtWorker(channel)
