@@ -23,7 +23,7 @@ from tests.hostile.cli_project import (
     write,
 )
 from tests.hostile.held import Held
-from tests.unit.catalog.test_git import git
+from tests.support.git import git
 
 AVRO = '{"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string"}%s]}\n'
 ADDED = ', {"name": "note", "type": "%s", "default": %s}'

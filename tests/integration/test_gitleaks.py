@@ -11,6 +11,7 @@ from interlock.cli.commands.doctor import secrets_check
 from interlock.engine.checking import Checked, check_project
 from interlock.engine.project import Project
 from interlock.rules import gitleaks_tool
+from tests.support.git import git
 
 pytestmark = pytest.mark.engine
 
@@ -40,11 +41,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gitleaks_program: Path
     git(root, "init", "-q", "-b", "main")
     commit(root, "settings.py", "TOKEN = None\n")
     return root
-
-
-def git(root: Path, *arguments: str) -> None:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
 def commit(root: Path, name: str, text: str) -> None:

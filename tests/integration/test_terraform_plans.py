@@ -12,6 +12,7 @@ import pytest
 from interlock.engine.checking import Checked, check_project
 from interlock.engine.project import Project
 from interlock.model.findings import Finding, Severity
+from tests.support.git import git
 from tests.support.terraform import needs_terraform, plan_of
 
 pytestmark = [pytest.mark.engine, needs_terraform]
@@ -137,17 +138,14 @@ def test_a_finding_about_a_plan_is_waived_where_its_resource_is_declared(root: P
 
 
 def test_what_a_plan_would_do_is_new_although_no_file_changed(root: Path) -> None:
-    def git(*arguments: str) -> None:
-        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments], cwd=root, check=True)
-
     plan = plan_of(root / "infra", "-var", "stage=dev")
     write(
         root,
         {"policies/no.py": "def check(plan):\n    return [{'summary': 'no', 'address': 'terraform_data.release'}]\n"},
     )
-    git("init", "-q", "-b", "main")
-    git("add", "-A")
-    git("commit", "-qm", "first")
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "first")
     checked = check(root, plan, since="")
     assert [(str(one.place), one.new) for one in checked.findings] == [("infra/main.tf:9", True)] and not checked.passed
 

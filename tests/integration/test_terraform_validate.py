@@ -12,6 +12,7 @@ from interlock.engine.checking import Checked, check_project
 from interlock.engine.project import Project
 from interlock.model.findings import Severity
 from interlock.model.progress import Progress
+from tests.support.git import git
 from tests.support.terraform import needs_terraform, only_programs, terraform
 
 pytestmark = [pytest.mark.engine, needs_terraform]
@@ -36,11 +37,6 @@ def write(root: Path, files: dict[str, str]) -> None:
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-
-
-def git(root: Path, *arguments: str) -> None:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always"]
-    subprocess.run([*command, *arguments], cwd=root, check=True, capture_output=True)
 
 
 def check(root: Path, **how: object) -> tuple[Checked, list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.hostile.cli_project import DBT, Said, build, dbt_files, deploy, interlock, write
-from tests.unit.catalog.test_git import git
+from tests.support.git import git
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from interlock.model.canonical import is_unicode
 from interlock.model.errors import ConfigError, UsageError
 
 _MOST_BLOBS, _LARGEST_BLOB = 1000, 1_000_000
@@ -140,15 +141,7 @@ def _changed(root: Path, commit: str) -> frozenset[str]:
     differ = run_git(root, "diff", "--relative", "--no-renames", "--name-only", "-z", commit, "--", ".")
     added = run_git(root, "ls-files", "-z", "--others", "--exclude-standard")
     names = (differ + added).split(b"\0")
-    return frozenset(one.decode() for one in names if one and _is_utf_8(one))
-
-
-def _is_utf_8(name: bytes) -> bool:
-    try:
-        name.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return frozenset(path for one in names if one and is_unicode(path := os.fsdecode(one)))
 
 
 @dataclass(frozen=True)

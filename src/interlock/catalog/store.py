@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from interlock.model.canonical import is_unicode
+
 # Raised whenever a stored value changes its meaning: older entries are then not found.
 FORMAT = 1
 
@@ -66,7 +68,7 @@ class ReadingCache:
                 [
                     (space, key, json.dumps(value, separators=(",", ":")))
                     for key, value in values.items()
-                    if _is_utf_8(key)
+                    if is_unicode(key)
                 ],
             )
             if keep is not None:
@@ -91,11 +93,3 @@ class ReadingCache:
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)",
                 [(space, key, value) for space, value in zip(spaces, changed, strict=True)],
             )
-
-
-def _is_utf_8(key: str) -> bool:
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

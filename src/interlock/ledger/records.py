@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from interlock.model.canonical import canonical_json
+from interlock.model.canonical import canonical_json, is_unicode
 from interlock.model.errors import InterlockError, TamperedError
 from interlock.model.events import Event, EventType, Recorded
 
@@ -64,7 +64,7 @@ def _checked(value: str) -> str:
 def data_text(event: Event) -> str:
     """``event.data`` as canonical JSON; ``InterlockError`` for what is no JSON, too large, or not storable."""
     for name, value in (("environment", event.environment), ("deployment", event.deployment), ("actor", event.actor)):
-        if not isinstance(value, str) or "\0" in value or not _encodes(value):
+        if not isinstance(value, str) or "\0" in value or not is_unicode(value):
             raise _refused(event, f"its {name} is not plain text")
     if not isinstance(event.data, dict):
         raise _refused(event, "its data is not a JSON object")
@@ -81,14 +81,6 @@ def data_text(event: Event) -> str:
     return text
 
 
-def _encodes(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _refused(event: Event, why: str) -> InterlockError:
     return InterlockError(
         f"The ledger does not take the event {event.type}: {why}.",
@@ -100,7 +92,7 @@ def _require_json(value: Any, where: str) -> None:
     if value is None or isinstance(value, bool):
         return
     if isinstance(value, str):
-        if not _encodes(value):
+        if not is_unicode(value):
             raise ValueError(f"{where} holds text that is no Unicode")
     elif isinstance(value, int):
         if abs(value) > _LARGEST_INTEGER:
@@ -110,7 +102,7 @@ def _require_json(value: Any, where: str) -> None:
             raise ValueError(f"{where} holds {value}, which is no number in JSON")
     elif isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str) or not _encodes(key):
+            if not isinstance(key, str) or not is_unicode(key):
                 raise ValueError(f"{where} has the key {key!r}, which is no text")
             _require_json(item, f"{where}.{key}")
     elif isinstance(value, (list, tuple)):

@@ -15,6 +15,15 @@ _encode = json.JSONEncoder(
 ).encode
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text has a form in UTF-8; file names and JSON may hold halves of characters, which have none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def plain(value: Any) -> Any:
     """Frozen data as JSON-ready values: dataclasses and mappings become objects, tuples and sets become arrays."""
     kind = value.__class__

@@ -120,6 +120,15 @@ class Projects:
     def own(self) -> list[DbtProject]:
         return [one for one in self.everything if not one.installed]
 
+    @property
+    def certain(self) -> list[DbtProject]:
+        """Those of ``own`` of which all is known."""
+        return [one for one in self.own if one.certain]
+
+    def beside(self, project: DbtProject) -> set[str]:
+        """The names of what the other projects hold, installed ones too."""
+        return {name for one in self.everything if one is not project for name in one.nodes}
+
 
 def projects(inspection: Inspection) -> Projects:
     """The dbt projects that the facts tell of; computed once for an inspection."""

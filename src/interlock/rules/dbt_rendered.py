@@ -43,9 +43,8 @@ def rendered_models(inspection: Inspection) -> dict[str, dict[str, Any]]:
 
 def _rendered_models(inspection: Inspection) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for project in projects(inspection).own:
-        if project.certain:
-            found |= _of_project(project, inspection)
+    for project in projects(inspection).certain:
+        found |= _of_project(project, inspection)
     return found
 
 

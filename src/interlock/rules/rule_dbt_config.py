@@ -81,8 +81,8 @@ def late_rows(inspection: Inspection) -> Iterator[Finding]:
 
 def snapshot_configs(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS016: snapshots that lack what their strategy needs; dbt refuses them when it parses or runs."""
-    for project in projects(inspection).own:
-        if not project.certain or project.unread:
+    for project in projects(inspection).certain:
+        if project.unread:
             continue
         for node in _nodes(project, "snapshot"):
             config, _, opened = effective(project, node)

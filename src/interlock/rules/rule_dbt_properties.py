@@ -104,8 +104,8 @@ def _tests(file: SourceFile, owner: yaml.Node) -> Iterator[Finding]:
 def missing_docs(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS025: blocks of documentation that nothing has; dbt stops when it parses."""
     blocks = inspection.of(DOCS)
-    for project in projects(inspection).own:
-        if not project.certain or project.missing:
+    for project in projects(inspection).certain:
+        if project.missing:
             continue
         folders = [one.folder for one in (project, *project.packages)]
         known = {

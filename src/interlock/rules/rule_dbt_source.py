@@ -37,10 +37,8 @@ def broken_jinja(inspection: Inspection) -> Iterator[Finding]:
 def missing_refs(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS002 and ILK-DS004: models that are not there, or switched off."""
     every = projects(inspection)
-    for project in every.own:
-        if not project.certain:
-            continue
-        beside = {name for one in every.everything if one is not project for name in one.nodes}
+    for project in every.certain:
+        beside = every.beside(project)
         for path, told in project.sql.items():
             role = project.roles.get(path, "")
             if role not in _READ_ROLES or path in project.off:
@@ -114,8 +112,8 @@ def ref_findings(
 
 def missing_sources(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS003: sources that no YAML declares."""
-    for project in projects(inspection).own:
-        if not project.certain or project.unread:
+    for project in projects(inspection).certain:
+        if project.unread:
             continue
         for path, told in project.sql.items():
             role = project.roles.get(path, "")
@@ -166,10 +164,8 @@ def source_findings(
 def missing_in_tests(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS002 and ILK-DS003 for what the arguments of generic tests name."""
     every = projects(inspection)
-    for project in every.own:
-        if not project.certain:
-            continue
-        beside = {name for one in every.everything if one is not project for name in one.nodes}
+    for project in every.certain:
+        beside = every.beside(project)
         for path, told in project.yaml.items():
             for test in told.get("tests", ()):
                 nodes = project.named(test["owner"][1])
@@ -187,9 +183,7 @@ def missing_in_tests(inspection: Inspection) -> Iterator[Finding]:
 def unknown_macros(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS005 and ILK-DS006: macros that nothing defines, and arguments that a macro does not take."""
     every = projects(inspection)
-    for project in every.own:
-        if not project.certain:
-            continue
+    for project in every.certain:
         shared = {name for one in every.everything for name in one.macros}
         twice = _defined_twice(project)
         for path, told in project.sql.items():
@@ -254,8 +248,8 @@ def unknown_tests(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS007: generic tests that nothing defines."""
     every = projects(inspection)
     shared = {name.removeprefix("test_") for one in every.everything for name in one.macros if name.startswith("test_")}
-    for project in every.own:
-        if not project.certain or project.doubtful:
+    for project in every.certain:
+        if project.doubtful:
             continue
         mine = {name.removeprefix("test_") for name in project.macros if name.startswith("test_")}
         for path, told in project.yaml.items():

@@ -20,9 +20,7 @@ _CONFIGS = frozenset(
 
 def patches_for_nothing(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS008: YAML that documents and tests a model which is not there; dbt leaves it out without failing."""
-    for project in projects(inspection).own:
-        if not project.certain:
-            continue
+    for project in projects(inspection).certain:
         for path, entry in project.entries:
             kind = _KIND.get(entry["kind"])
             nodes = project.nodes.get(entry["name"], [])
@@ -46,9 +44,7 @@ def patches_for_nothing(inspection: Inspection) -> Iterator[Finding]:
 
 def duplicates(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS009 and ILK-DS010: two models of one name in a project, two YAML entries for one model."""
-    for project in projects(inspection).own:
-        if not project.certain:
-            continue
+    for project in projects(inspection).certain:
         for name, nodes in project.nodes.items():
             on = [one for one in nodes if one.enabled is True]
             if len(on) > 1 and not any(one.versions for one in on):
@@ -109,9 +105,7 @@ def effective(project: DbtProject, node: Node) -> tuple[dict[str, Any], dict[str
 
 def contracts_without_types(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS011: dbt refuses an enforced contract whose columns have no types, when it builds the model."""
-    for project in projects(inspection).own:
-        if not project.certain:
-            continue
+    for project in projects(inspection).certain:
         for path, entry in project.entries:
             if entry["kind"] != "models" or entry.get("versions"):
                 continue
@@ -140,10 +134,8 @@ def contracts_without_types(inspection: Inspection) -> Iterator[Finding]:
 def dependants_of_nothing(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS022: exposures, metrics and unit tests of models that do not exist."""
     every = projects(inspection)
-    for project in every.own:
-        if not project.certain:
-            continue
-        beside = {name for one in every.everything if one is not project for name in one.nodes}
+    for project in every.certain:
+        beside = every.beside(project)
         for path, told in project.yaml.items():
             for kind, owner, line, call, args in told.get("depends", ()):
                 place, who = Place(path, line, line), f"the {kind} '{owner}' depends on "
@@ -166,9 +158,7 @@ def dependants_of_nothing(inspection: Inspection) -> Iterator[Finding]:
 
 def configs_for_nothing(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS023: a path of dbt_project.yml that no folder has, and almost one has."""
-    for project in projects(inspection).own:
-        if not project.certain:
-            continue
+    for project in projects(inspection).certain:
         for section, role in (("models", "model"), ("seeds", "seed"), ("snapshots", "snapshot")):
             keys = [key for key in project.lines if key.startswith(f"{section}/")]
             tree = _tree(project, role) if keys else set()

@@ -10,6 +10,7 @@ import pytest
 
 from interlock.engine.checking import Checked
 from interlock.model.progress import Progress, silent
+from tests.support.git import git
 from tests.support.suites import check, own_project, write
 
 FILES = {
@@ -186,13 +187,9 @@ def pytest_runtest_protocol(item, nextitem):
 
 
 def commit(root: Path) -> None:
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", *identity, *arguments], cwd=root, check=True, capture_output=True)
-
-    git("init", "-q", "-b", "main")
-    git("add", "-A")
-    git("commit", "-qm", "one")
+    git(root, "init", "-q", "-b", "main")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "one")
 
 
 def test_change_elsewhere_does_not_make_a_failing_test_new(root: Path, cache: Path) -> None:

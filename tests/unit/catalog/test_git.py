@@ -1,18 +1,13 @@
 """What a work tree is compared with."""
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from interlock.catalog.git import SourceState, base_of, listed, source_state
 from interlock.model.errors import UsageError
-
-
-def git(root: Path, *arguments: str) -> str:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
-    return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+from tests.support.git import git
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from interlock.catalog import git_versions
 from interlock.catalog.git_versions import content_of, history_of
-from tests.unit.catalog.test_git import git
+from tests.support.git import git
 
 A, B = "schemas/a.avsc", "schemas/b [1] \x1e \n :100.avsc"
 

@@ -1,7 +1,6 @@
 """A check of a state that was checked before asks no rule; whatever changes, it says what a check that knows nothing says."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from interlock.engine.rule_check import RuleCheck
 from interlock.model.canonical import digest_bytes
 from interlock.model.findings import Compared
 from interlock.model.progress import Progress
+from tests.support.git import git
 
 CONFIG = f"""\
 version: 1
@@ -53,10 +53,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write(root: Path, path: str, text: str) -> None:
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
-
-
-def git(root: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments], cwd=root, check=True)
 
 
 def told(checked: Checked) -> tuple[object, ...]:

@@ -1,6 +1,5 @@
 """A small project with something of every section, and its release."""
 
-import subprocess
 from pathlib import Path
 
 from interlock.catalog.fingerprint import combine, python_part
@@ -53,13 +52,6 @@ def write(root: Path, files: dict[str, bytes] = FILES) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return root
-
-
-def git(root: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main")
-    return subprocess.run(
-        ["git", *identity, *arguments], cwd=root, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 def catalog(root: Path) -> Catalog:

@@ -16,7 +16,8 @@ from interlock.release.diff import diff
 from interlock.release.manifest import parse_manifest
 from interlock.release.sources import release_files
 from interlock.release.store_folder import FolderStore
-from tests.unit.release.sample import FILES, IN_RELEASE, built, catalog, config, git, write
+from tests.support.git import git
+from tests.unit.release.sample import FILES, IN_RELEASE, built, catalog, config, write
 
 
 @pytest.fixture

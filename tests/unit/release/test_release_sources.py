@@ -6,7 +6,8 @@ import pytest
 
 from interlock.model.errors import ConfigError
 from interlock.release.sources import release_files
-from tests.unit.release.sample import IN_RELEASE, config, git, write
+from tests.support.git import git
+from tests.unit.release.sample import IN_RELEASE, config, write
 
 
 @pytest.fixture

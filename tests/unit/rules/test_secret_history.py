@@ -1,12 +1,12 @@
 """A secret that a branch committed and took out again is found; one that the trunk had is none of the branch's."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from interlock.engine.checking import check_project
 from interlock.engine.project import Project
+from tests.support.git import git
 
 TOKEN = "_".join(("ghp", "R7qLx2VbN8mZt4WcYp6KdJf3Hs9GaE1TuQ5o"))
 
@@ -19,11 +19,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(root, "init", "-q", "-b", "main")
     commit(root, "settings.py", "TOKEN = None\n")
     return root
-
-
-def git(root: Path, *arguments: str) -> None:
-    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
-    subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
 def commit(root: Path, name: str, text: str) -> None:

@@ -131,18 +131,8 @@ class Forest:
             self._conclude(process, expired=True)
 
     def _read(self, process):
-        while process.sock is not None:
-            try:
-                data = process.sock.recv(1 << 20)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            process.buffer += data
-            for message in forks.understand(process.buffer, process.nonce):
-                self._heard(process, message)
-            if not data:
-                return self._hung_up(process)
+        if forks.listen(process, self._heard):
+            self._hung_up(process)
 
     def _heard(self, process, message):
         if "pid" in message:

@@ -80,6 +80,26 @@ def understand(buffer, nonce):
     return [json.loads(line[len(mark) :].decode()) for line in lines if line.startswith(mark)]
 
 
+def listen(peer, heard):
+    """Hands every message that a process sent to ``heard(peer, message)``; whether it hung up.
+
+    ``peer`` has ``sock``, which becomes None where it is heard no more, ``buffer`` and ``nonce``.
+    """
+    while peer.sock is not None:
+        try:
+            data = peer.sock.recv(1 << 20)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        peer.buffer += data
+        for message in understand(peer.buffer, peer.nonce):
+            heard(peer, message)
+        if not data:
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def limited(seconds):
     """Raises Expired inside the block once the time is over."""
@@ -97,14 +117,7 @@ def limited(seconds):
 
 def limit_memory(megabytes):
     """From now on this process may map that much more than it has mapped already."""
-    try:
-        with open("/proc/self/statm") as stream:
-            mapped = int(stream.read().split()[0]) * resource.getpagesize()
-    except OSError:
-        return
-    limit = mapped + megabytes * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit + _RESERVE))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit_growth(resource.RLIMIT_AS, 0, megabytes)
 
 
 def limit_data(megabytes):
@@ -112,15 +125,21 @@ def limit_data(megabytes):
 
     Other than ``limit_memory`` it counts what is written: a Java reserves far more than it fills.
     """
+    if _limit_growth(resource.RLIMIT_DATA, 5, megabytes):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+
+
+def _limit_growth(limit, field, megabytes):
+    """Whether it could be limited. ``field``: what counts for that limit in /proc/self/statm, see proc_pid_statm(5)."""
     try:
         with open("/proc/self/statm") as stream:
-            filled = int(stream.read().split()[5]) * resource.getpagesize()
+            pages = int(stream.read().split()[field])
     except OSError:
-        return
-    limit = filled + megabytes * 1024 * 1024
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit + _RESERVE))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+        return False
+    most = pages * resource.getpagesize() + megabytes * 1024 * 1024
+    resource.setrlimit(limit, (most, most + _RESERVE))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    return True
 
 
 def open_memory_reserve():

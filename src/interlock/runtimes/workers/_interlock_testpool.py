@@ -109,20 +109,10 @@ class Pool:
             self._read(key.data)
 
     def _read(self, leaf):
-        while leaf.sock is not None:
-            try:
-                data = leaf.sock.recv(1 << 20)
-            except BlockingIOError:
-                return
-            except OSError:
-                data = b""
-            leaf.buffer += data
-            for message in forks.understand(leaf.buffer, leaf.nonce):
-                self._heard(leaf, message)
-            if not data:
-                self.selector.unregister(leaf.sock)
-                leaf.sock.close()
-                leaf.sock = None
+        if forks.listen(leaf, self._heard):
+            self.selector.unregister(leaf.sock)
+            leaf.sock.close()
+            leaf.sock = None
 
     def _heard(self, leaf, message):
         if "collected" in message:
