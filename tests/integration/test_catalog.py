@@ -16,6 +16,7 @@ from interlock.catalog.store import ReadingCache
 from interlock.config import ProjectConfig, load_config
 from interlock.model.errors import WorkerError
 from interlock.model.findings import Finding
+from interlock.model.progress import OnProgress, Progress, silent
 from interlock.rules.files import Layout
 from interlock.rules.run import find, inspection_of
 from interlock.runtimes.environments import Runtime
@@ -38,8 +39,8 @@ class Platform:
         lock = self.root / "runtimes" / f"{name}.lock"
         return Runtime(name, self._python(name), lock_digest(RuntimeSpec(name, "3.11", lock)))
 
-    def read(self) -> ProjectReading:
-        return read_project(Sources(self.root), self.config, self.runtime, self.cache)
+    def read(self, on_progress: OnProgress = silent) -> ProjectReading:
+        return read_project(Sources(self.root), self.config, self.runtime, self.cache, on_progress)
 
     def without(self, *engines: str) -> "Platform":
         """The same, with fewer engines, so that a test about one does not wait for another."""
@@ -155,6 +156,34 @@ def test_a_file_whose_process_died_is_looked_at_again(platform: Platform) -> Non
     platform.read()
     again = platform.read()
     assert again.fleeting and again.parsed["airflow"] == 1
+
+
+@pytest.mark.parametrize(
+    ("engine", "other", "path", "old", "key"),
+    [
+        ("airflow", "dbt", "dags/fx_rates_hourly.py", "tags=[", "airflow.dag:fx_rates_hourly"),
+        ("dbt", "airflow", "dbt/models/marts/core/fct_payments.sql", "select", "dbt.model:payments.fct_payments"),
+    ],
+)
+def test_what_an_engine_read_of_a_file_that_changed_meanwhile_is_not_kept(
+    platform: Platform, engine: str, other: str, path: str, old: str, key: str
+) -> None:
+    platform.without(other)
+    first = platform.read()
+    text = (platform.root / path).read_text()
+
+    def edit(progress: Progress) -> None:
+        if progress.task == engine:
+            platform.write(path, text.replace(old, "(", 1))
+
+    platform.change(path, text[:1], "\n" + text[:1])  # or no engine is started
+    steady = (platform.root / path).read_text()
+    mixed = platform.read(edit)
+    assert mixed.fleeting and path in {one.what for one in mixed.not_checked}
+    platform.write(path, steady)
+    again = platform.read()
+    assert again.parsed[engine] > 0 and not again.fleeting
+    assert again.catalog.by_key[key].settings == first.catalog.by_key[key].settings
 
 
 def test_yaml_of_a_factory_adds_a_dag(platform: Platform) -> None:

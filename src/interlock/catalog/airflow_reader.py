@@ -25,7 +25,7 @@ from interlock.catalog.airflow_files import dag_files
 from interlock.catalog.airflow_templates import placed
 from interlock.catalog.fingerprint import combine, python_part
 from interlock.catalog.python_imports import ModuleIndex
-from interlock.catalog.reading import Context, EngineReading
+from interlock.catalog.reading import Context, EngineReading, unsteady
 from interlock.config import AirflowSection
 from interlock.model.canonical import digest_of
 from interlock.model.errors import Place
@@ -63,6 +63,7 @@ class AirflowReader:
         self._other = [path for path in self._paths if not path.endswith(".py")]
         self._around = digest_of(self._paths)
         self._closures: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._changed: list[str] = []
 
     def read(self) -> EngineReading:
         """Every DAG with its closure and facts. Raises WorkerError or RuntimeBuildError when Airflow cannot start."""
@@ -76,17 +77,19 @@ class AirflowReader:
                 results[path] = entry["result"]
         missing = [path for path in self._files if path not in results]
         if missing:
+            # Whatever a file imports or opens may change while Airflow reads it.
+            self._context.sources.watch(self._paths)
             parsed = self._parse(runtime, missing)
             results |= parsed
-            self._context.cache.save(
-                _SPACE,
-                {
-                    path: {"signature": self._signature(path, result, common), "result": result}
-                    for path, result in parsed.items()
-                    if result["outcome"] in _KEPT
-                },
-                keep=self._files,
-            )
+            signed = {
+                path: {"signature": self._signature(path, result, common), "result": result}
+                for path, result in parsed.items()
+                if result["outcome"] in _KEPT
+            }
+            changed = {path: self._context.sources.changed(self._seen(path, parsed[path])) for path in parsed}
+            self._changed = sorted({one for path in changed for one in changed[path]})
+            steady = {path: entry for path, entry in signed.items() if not changed[path]}
+            self._context.cache.save(_SPACE, steady, keep=self._files)
         return self._reading([results[path] for path in self._files], runtime, len(missing))
 
     # What a result depends on
@@ -99,13 +102,16 @@ class AirflowReader:
         return digest_of([VERSION, runtime.lock_digest, shadows, limits, sql])
 
     def _signature(self, path: str, result: dict[str, Any], common: str) -> str:
-        sources = self._context.sources
         closure = self._closure(path, result["imports"])
         facts = [self._context.python.facts(one) for one in closure if one.endswith(".py")]
         looks_around = result["outcome"] != "ok" or any(fact.dynamic or fact.listing for fact in facts)
         around = self._around if looks_around else ""
-        seen = (*closure, *(read for read in result["reads"] if sources.exists(read)))
-        return digest_of([common, sources.digests(sorted(set(seen))), around])
+        return digest_of([common, self._context.sources.digests(self._seen(path, result)), around])
+
+    def _seen(self, path: str, result: dict[str, Any]) -> list[str]:
+        """The files that the result of one is made of."""
+        reads = (read for read in result["reads"] if self._context.sources.exists(read))
+        return sorted({*self._closure(path, result["imports"]), *reads})
 
     def _closure(self, path: str, imported: Sequence[str]) -> tuple[str, ...]:
         """What a DAG file reaches by its imports, as they are written and as they were seen (``imported``)."""
@@ -173,6 +179,7 @@ class AirflowReader:
                     facts[key] = dag
         findings += [_duplicate(key, found) for key, found in places.items() if len(found) > 1]
         not_checked = tuple(NotChecked(path, "DAGs inside a zip archive are not read") for path in self._zips)
+        not_checked += unsteady(self._changed)
         return EngineReading(
             resources=tuple(resources[key] for key in sorted(resources)),
             unknowns=tuple(unknowns),
@@ -182,7 +189,7 @@ class AirflowReader:
             templates={result["path"]: _looked(result) for result in results if result["outcome"] == "ok"},
             runtime={self._section.runtime: runtime.lock_digest},
             parsed=parsed,
-            fleeting=any(result["outcome"] not in _KEPT for result in results),
+            fleeting=bool(self._changed) or any(result["outcome"] not in _KEPT for result in results),
         )
 
     def _resource(self, key: str, dag: dict[str, Any], result: dict[str, Any], runtime: Runtime) -> Resource:

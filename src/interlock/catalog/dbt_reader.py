@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from interlock.catalog.dbt_nodes import DbtNodes
-from interlock.catalog.reading import Context, EngineReading, UnitTest
+from interlock.catalog.reading import Context, EngineReading, UnitTest, unsteady
 from interlock.config import DbtSection, ProjectConfig
 from interlock.model.canonical import digest_of, plain
 from interlock.model.errors import ConfigError, Place
@@ -54,14 +54,14 @@ def read_dbt(context: Context) -> EngineReading:
     files = context.sources.under(section.project, skip=_MADE_BY_DBT)
     key = digest_of([VERSION, runtime.lock_digest, shape_of_warehouse(context.config), context.sources.digests(files)])
     stored = context.cache.get(_SPACE, key)
+    parsed, changed = 0, []
     if stored is None:
         stored = _read(context, section, runtime)
-        # Who goes back and forth between branches finds both.
-        recent = [key, *(context.cache.get(_SPACE, _RECENT) or ())][:_KEPT]
-        context.cache.save(_SPACE, {key: stored, _RECENT: recent}, keep=recent)
-        parsed = len(stored["resources"])
-    else:
-        parsed = 0
+        parsed, changed = len(stored["resources"]), context.sources.changed(files)
+        if not changed:
+            # Who goes back and forth between branches finds both.
+            recent = [key, *(context.cache.get(_SPACE, _RECENT) or ())][:_KEPT]
+            context.cache.save(_SPACE, {key: stored, _RECENT: recent}, keep=recent)
     return EngineReading(
         resources=tuple(Resource(**{**one, "files": tuple(one["files"])}) for one in stored["resources"]),
         edges=tuple(Edge(*one) for one in stored["edges"]),
@@ -69,6 +69,8 @@ def read_dbt(context: Context) -> EngineReading:
         facts=stored["facts"],
         runtime={section.runtime: runtime.lock_digest},
         parsed=parsed,
+        not_checked=unsteady(changed),
+        fleeting=bool(changed),
         unit_tests=tuple(_unit_test(one) for one in stored["unit_tests"]),
     )
 

@@ -1,6 +1,6 @@
 """What the readers share, and what each hands back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,11 @@ class Context:
     def data_part(self, path: str) -> str:
         """What a file that is no module contributes to a fingerprint."""
         return self.prints.file(path, self.sources.read(path), self.sources.digest(path))
+
+
+def unsteady(paths: Iterable[str]) -> tuple[NotChecked, ...]:
+    """What is said of files of which nobody knows what an engine read."""
+    return tuple(NotChecked(path, "it was changed while it was read: check again") for path in paths)
 
 
 @dataclass(frozen=True)

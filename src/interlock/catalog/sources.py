@@ -6,7 +6,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from interlock.model.canonical import digest_bytes, digest_of
+from interlock.model.canonical import digest_bytes, digest_of, is_unicode
 from interlock.model.findings import NotChecked
 
 # Folders that hold what tools make, not what people write.
@@ -14,6 +14,9 @@ SKIPPED_FOLDERS = frozenset(
     {"__pycache__", ".git", ".hg", ".svn", ".venv", "venv", ".tox", ".mypy_cache", ".ruff_cache", ".pytest_cache",
      ".interlock", "node_modules", ".ipynb_checkpoints"}
 )  # fmt: skip
+
+# What changes in a file's entry with each write, also where that leaves the clock and the size alone; None: no file.
+Look = tuple[int, int, int, int] | None
 
 # No file is called so.
 FOLDERS = "*/"
@@ -30,6 +33,7 @@ class Sources:
         self._digests: dict[str, str] = {}
         self._listed: dict[tuple[str, ...], list[str]] = {}
         self._asked: dict[str, bool] = {}
+        self._looks: dict[str, Look] = {}
         self.not_checked: dict[str, str] = {}
 
     def under(self, folder: str, skip: Iterable[str] = ()) -> list[str]:
@@ -71,12 +75,10 @@ class Sources:
 
     def is_named(self, path: str) -> bool:
         """Whether a path is UTF-8; one that is not is said in ``not_checked``."""
-        try:
-            path.encode()
-        except UnicodeEncodeError:
+        named = is_unicode(path)
+        if not named:
             self.not_checked[path.encode("utf-8", "backslashreplace").decode()] = "its name is no UTF-8"
-            return False
-        return True
+        return named
 
     def _stays_inside(self, path: str) -> bool:
         try:
@@ -103,8 +105,11 @@ class Sources:
         """The file's bytes; empty (and said in ``not_checked``) where it cannot be read."""
         if path not in self._bytes:
             try:
-                self._bytes[path] = (self.root / path).read_bytes()
+                with (self.root / path).open("rb") as file:
+                    self._looks.setdefault(path, _look(os.fstat(file.fileno())))
+                    self._bytes[path] = file.read()
             except OSError as error:
+                self._looks.setdefault(path, None)
                 self.not_checked[path] = f"the file cannot be read: {error.strerror}"
                 self._bytes[path] = b""
         return self._bytes[path]
@@ -118,6 +123,29 @@ class Sources:
     def digests(self, paths: Iterable[str]) -> dict[str, str]:
         return {path: self.digest(path) for path in paths}
 
+    def seen(self) -> dict[str, str]:
+        """The digests of all files that were looked into so far."""
+        return self._digests | self.digests(list(self._bytes))
+
+    def watch(self, paths: Iterable[str]) -> None:
+        """From now on, or since they were read, ``changed`` knows of these files."""
+        for path in paths:
+            if path not in self._looks:
+                self._looks[path] = self._look(path)
+
+    def changed(self, paths: Iterable[str]) -> list[str]:
+        """Of files that were read or are watched those that somebody has touched since; sorted.
+
+        Of the others it can be said that whoever read them meanwhile read what is known here.
+        """
+        return sorted(path for path in paths if path in self._looks and self._look(path) != self._looks[path])
+
+    def _look(self, path: str) -> Look:
+        try:
+            return _look((self.root / path).stat())
+        except OSError:
+            return None
+
     def trace(self) -> dict[str, Any]:
         """All that was seen of the project so far, as JSON: lists of files, their digests, files that were asked for,
         and what could not be looked at.
@@ -126,7 +154,7 @@ class Sources:
         """
         return {
             "listed": [[list(key), digest_of(paths)] for key, paths in self._listed.items()],
-            "files": self._digests | self.digests(list(self._bytes)),
+            "files": self.seen(),
             "asked": dict(self._asked),
             "not_checked": dict(self.not_checked),
         }
@@ -134,7 +162,7 @@ class Sources:
     def account(self) -> "Sources":
         """The same without the contents, to be sent to whoever asks ``also``."""
         told = copy(self)
-        told._digests, told._bytes = self._digests | self.digests(list(self._bytes)), {}
+        told._digests, told._bytes = self.seen(), {}
         return told
 
     def also(self, other: "Sources") -> None:
@@ -142,6 +170,7 @@ class Sources:
         self._listed = other._listed | self._listed
         self._digests = other._digests | self._digests
         self._asked = other._asked | self._asked
+        self._looks = other._looks | self._looks
         self.not_checked = other.not_checked | self.not_checked
 
     def holds(self, trace: Mapping[str, Any]) -> bool:
@@ -156,6 +185,10 @@ class Sources:
     def said(self) -> tuple[NotChecked, ...]:
         """What could not be read, and why."""
         return tuple(NotChecked(what, why) for what, why in sorted(self.not_checked.items()))
+
+
+def _look(found: os.stat_result) -> Look:
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -1,6 +1,6 @@
 """Check a work tree: what the readers and the rules say of it, less what the base and the baseline had already."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class Checked:
     ``plans``: Terraform plans that were looked at.
     ``carried``: files that a release holds wherever they lie, so that later versions can be compared with them.
     ``compared_with``: the base, and what is live where that was asked for.
-    ``tests``: what became of the project's own tests.
+    ``tests``: what became of the project's own tests. ``seen``: digests of the files that all of it is about.
     """
 
     findings: tuple[Finding, ...]
@@ -61,6 +61,7 @@ class Checked:
     carried: tuple[str, ...] = ()
     compared_with: tuple[Compared, ...] = ()
     tests: SuiteCounts = field(default_factory=SuiteCounts)
+    seen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -127,6 +128,7 @@ def check_project(
         known.carried,
         (*([Compared(commit=base.commit)] if base else []), *(one.compared for one in against)),
         known.tests,
+        sources.seen(),
     )
 
 

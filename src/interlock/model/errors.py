@@ -7,7 +7,7 @@ The tree (exit code in brackets)::
     │   └── ConfigError [2]          interlock.yaml or a project file is wrong; carries places
     ├── RefusedError [1]             the answer is no: findings, a failed gate, a tampered bundle
     │   ├── TamperedError            bytes are not what their digest says
-    │   ├── StaleError               the environment moved since the plan was made
+    │   ├── StaleError               what was looked at has moved since
     │   └── GateFailedError          a gate said no; the deployment was turned round
     ├── WaitingError [3]             a person or a window is awaited
     ├── HeldError [4]                another deployment, or another process, holds what is needed
@@ -75,7 +75,7 @@ class TamperedError(RefusedError):
 
 
 class StaleError(RefusedError):
-    """The environment moved since the plan was made, so the plan is void."""
+    """What was looked at has moved since: the environment that a plan was made for, files that were checked."""
 
 
 class GateFailedError(RefusedError):
