@@ -229,7 +229,8 @@ def _transform_dag(dag: Dag) -> str:
         schedule = '[dataset(f"raw.{table}") for table in READS]'
     else:
         head = _with_timedelta(_head(dag, does, [_EMPTY, _SENSOR], [*common, _SCHEDULE]))
-        schedule = f"nightly({dag.number}, first_hour=3)"
+        # All at once: each reads what others build on the way.
+        schedule = "nightly(0, first_hour=3)"
     constants = _constant("MODELS", names) + (_constant("READS", dag.reads) if by_dataset else "")
     return (
         head

@@ -158,6 +158,33 @@ def test_a_file_whose_process_died_is_looked_at_again(platform: Platform) -> Non
     assert again.fleeting and again.parsed["airflow"] == 1
 
 
+def test_reader_that_is_scheduled_before_its_producer_is_found(platform: Platform) -> None:
+    assert [one for one in platform.found() if one.rule.startswith("ILK-LN")] == []
+    platform.change("dags/chargebacks_intake.py", "40 1 * * *", "40 5 * * *")
+    found = [one for one in platform.found() if one.rule == "ILK-LN002"]
+    assert {str(one.place) for one in found} >= {"dags/merchant_features.py:8"}
+    assert all("dags/chargebacks_intake.py" in one.affected for one in found)
+
+
+def test_two_that_write_one_dataset_are_found(platform: Platform) -> None:
+    sql = "insert into marts.fct_payments select * from raw.late_payments"
+    platform.write(
+        "dags/late_payments.py",
+        "from airflow.models.dag import DAG\n"
+        "from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator\n"
+        "from payments_common.settings import dag_defaults\n\n"
+        "with DAG('late_payments', schedule=None, **dag_defaults()):\n"
+        f"    SQLExecuteQueryOperator(task_id='add', conn_id='w', sql='{sql}')\n",
+    )
+    for name in ("one", "two"):
+        text = "def main(spark):\n    spark.table('raw.late').write.saveAsTable('lake.late')\n"
+        platform.write(f"spark/jobs/{name}.py", text)
+    found = {one.resource: one for one in platform.found() if one.rule == "ILK-LN001"}
+    assert found.keys() == {"airflow.dag:late_payments", "spark.batch:two"}
+    assert "dbt.model:payments.fct_payments" in found["airflow.dag:late_payments"].summary
+    assert str(found["airflow.dag:late_payments"].place) == "dags/late_payments.py:5"
+
+
 @pytest.mark.parametrize(
     ("engine", "other", "path", "old", "key"),
     [

@@ -1,4 +1,4 @@
-"""Chargebacks of the card schemes, each morning."""
+"""Chargebacks of the card schemes, each night."""
 
 from airflow.models.dag import DAG
 from airflow.operators.python import PythonOperator
@@ -7,7 +7,7 @@ from payments_common.landing import take_over
 from payments_common.settings import dag_defaults
 from payments_common.tables import RAW_CHARGEBACKS
 
-with DAG("chargebacks_intake", schedule="40 5 * * *", tags=["ingest", "risk"], **dag_defaults()) as dag:
+with DAG("chargebacks_intake", schedule="40 1 * * *", tags=["ingest", "risk"], **dag_defaults()) as dag:
     taken = PythonOperator(
         task_id="take_over", python_callable=take_over, op_args=["chargebacks"], outlets=[RAW_CHARGEBACKS]
     )

@@ -21,6 +21,7 @@ def dag_facts(dag_id: str, serialized: dict[str, Any], source: str, dialect: str
         "dag_id": dag_id,
         "line": line_of(source, dag_id),
         "schedule": _schedule(dag),
+        "timezone": _timezone(dag),
         "tags": sorted(dag.get("tags") or []),
         "catchup": bool(dag.get("catchup", False)),
         "on": sorted(set(_uris(dag.get("timetable")))),
@@ -72,12 +73,24 @@ def _schedule(dag: dict[str, Any]) -> str:
     if not isinstance(timetable, dict):
         return ""
     kind = str(timetable.get("__type", "")).rpartition(".")[2]
-    expression = (_plain(timetable.get("__var")) or {}).get("expression")
+    expression = _timetable(dag).get("expression")
     if isinstance(expression, str):
         return expression
     if kind.startswith(("DatasetTriggered", "AssetTriggered")):
         return "datasets"
     return "" if kind == "NullTimetable" else "@once" if kind == "OnceTimetable" else kind
+
+
+def _timezone(dag: dict[str, Any]) -> str:
+    """That of the schedule; a cron expression has one of its own."""
+    return str(_timetable(dag).get("timezone") or _plain(dag.get("timezone")) or "UTC")
+
+
+def _timetable(dag: dict[str, Any]) -> dict[str, Any]:
+    """What a timetable says of itself; nothing for one that says it otherwise than Airflow's own."""
+    timetable = dag.get("timetable")
+    told = _plain(timetable.get("__var")) if isinstance(timetable, dict) else None
+    return told if isinstance(told, dict) else {}
 
 
 def _uris(value: Any) -> Iterator[str]:

@@ -36,7 +36,7 @@ from interlock.runtimes.environments import Runtime
 from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
-VERSION = 2
+VERSION = 3
 # dbt works in one process and takes longest: where processors are few, Airflow's many give way to it, but not for ever.
 _NICENESS = 5
 TIMEOUT_SECONDS = 30.0
@@ -205,7 +205,8 @@ class AirflowReader:
         if data:
             parts["data"] = combine({one: self._context.data_part(one) for one in data})
         settings = {
-            "schedule": dag["schedule"], "tasks": len(dag["tasks"]), "task_ids": dag["tasks"], "tags": dag["tags"],
+            "schedule": dag["schedule"], "timezone": dag["timezone"],
+            "tasks": len(dag["tasks"]), "task_ids": dag["tasks"], "tags": dag["tags"],
             "catchup": dag["catchup"], "inlets": dag["inlets"], "outlets": dag["outlets"], "datasets": dag["on"],
             "waits": dag["waits"], "triggers": dag["triggers"],
         }  # fmt: skip
