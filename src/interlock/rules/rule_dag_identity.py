@@ -1,5 +1,6 @@
 """DAG ids that two DAGs share, DAGs that nobody makes, and DAGs that leave the essentials to Airflow's defaults."""
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -18,6 +19,8 @@ _IGNORED = "airflowignore"
 _STAGE = re.compile(
     r"^v?\d+([._]\d+)*$|(^|[_-])(dev|prod|production|staging|stage|test|qa|uat|local|sandbox)", re.IGNORECASE
 )
+# How teams tag what must not fail: tier-1, tier:0, p1, prio-1, critical, business-critical.
+_HIGHEST = re.compile(r"(tier|t|p|prio|priority|sev)[-_: ]?[01]|(\w+[-_: ])?critical", re.IGNORECASE)
 
 
 def airflowignore(file: SourceFile) -> list[str] | None:
@@ -118,7 +121,7 @@ def check_makers(inspection: Inspection) -> Iterator[Finding]:
 
 
 def check_defaults(file: SourceFile) -> Iterator[Finding]:
-    """ILK-DG007: no owner, retries or execution_timeout; one finding a DAG."""
+    """ILK-DG007: no owner, retries or execution_timeout; one finding a DAG, heavier where its tags ask for it."""
     model = read_dag_model(file)
     if model is None or not in_dag_folder(file):
         return
@@ -128,10 +131,19 @@ def check_defaults(file: SourceFile) -> Iterator[Finding]:
         lacking = None if decorated else _lacking(model, dag, given)
         if lacking:
             named = f"the DAG '{dag.id}'" if dag.id else "a DAG"
+            tier = _tier(dag)
             yield file.finding(
-                "ILK-DG007", dag.line, f"{named} sets no {_listed(lacking)} for its tasks",
-                "Set them in default_args={...}.", severity=Severity.INFO,
+                "ILK-DG007", dag.line,
+                f"{named}{f', of {tier},' if tier else ''} sets no {_listed(lacking)} for its tasks",
+                "Set them in default_args={...}.", severity=Severity.WARNING if tier else Severity.INFO,
             )  # fmt: skip
+
+
+def _tier(dag: Dag) -> str:
+    """The tag that puts a DAG among those that must not fail; "" where it has none."""
+    tags = dag.arguments.get("tags")
+    words = (one.value for one in ast.walk(tags) if isinstance(one, ast.Constant)) if tags is not None else ()
+    return next((one for one in words if isinstance(one, str) and _HIGHEST.fullmatch(one)), "")
 
 
 def _lacking(model: DagModel, dag: Dag, given: set[str]) -> list[str]:

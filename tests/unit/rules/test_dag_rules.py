@@ -216,3 +216,18 @@ def test_what_airflow_itself_says_is_not_said_twice() -> None:
 )
 def test_names_are_not_judged_where_some_are_computed(other: str) -> None:
     assert across({"dags/a.py": DAG, "dags/b.py": WAIT, "dags/c.py": other}) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "severity"),
+    [
+        ("['sales', 'tier-1']", "warning"), ("['P0']", "warning"), ("['business-critical']", "warning"),
+        ("['sales', 'tier-2']", "info"), ("['uncritically', 'p10']", "info"), ("list_of_tags()", "info"), ("[]", "info"),
+    ],
+)  # fmt: skip
+def test_defaults_weigh_more_for_a_dag_that_must_not_fail(tags: str, severity: str) -> None:
+    file = file_of(
+        f"{HEAD}with DAG('orders', tags={tags}):\n    BashOperator(task_id='a', bash_command='a')\n".encode()
+    )
+    [one] = [one for check in CHECKS for one in check(file) if one.rule == "ILK-DG007"]
+    assert one.severity == severity and "owner, retries and execution_timeout" in one.summary
