@@ -17,7 +17,9 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
 
 LOCKS = Path(__file__).resolve().parents[2] / "examples" / "payments" / "runtimes"
 # A rule for which a schema must be at hand has its own tests.
-CHECKED = (Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.PLAN, Needs.TERRAFORM, Needs.TESTS)
+CHECKED = (
+    Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.SPARK_RUNTIME, Needs.PLAN, Needs.TERRAFORM, Needs.TESTS,
+)  # fmt: skip
 # Some findings come by chance: checked so often, a flaky test shows what it is.
 OFTEN = {"ILK-TE002": 40}
 

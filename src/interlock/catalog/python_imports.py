@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,12 +161,19 @@ class ModuleIndex:
     def direct(self, path: str) -> tuple[str, ...]:
         """The project files that ``path`` imports itself."""
         if path not in self._direct:
-            found: dict[str, None] = {}
-            for name, level, _ in self._files.facts(path).imports:
-                absolute = self._absolute(path, name, level)
-                found.update(dict.fromkeys(self.resolve(absolute) if absolute else ()))
-            self._direct[path] = tuple(other for other in found if other != path)
+            self._direct[path] = self._run_by(path, self._files.facts(path).imports)
         return self._direct[path]
+
+    def direct_at(self, path: str, lines: Collection[int]) -> tuple[str, ...]:
+        """Those of them that it imports in certain lines."""
+        return self._run_by(path, [one for one in self._files.facts(path).imports if one[2] in lines])
+
+    def _run_by(self, path: str, imports: Iterable[tuple[str, int, int]]) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+        for name, level, _ in imports:
+            absolute = self._absolute(path, name, level)
+            found.update(dict.fromkeys(self.resolve(absolute) if absolute else ()))
+        return tuple(other for other in found if other != path)
 
     def _absolute(self, path: str, name: str, level: int) -> str:
         if not level:

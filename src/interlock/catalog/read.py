@@ -59,6 +59,7 @@ def read_project(
     return ProjectReading(
         reading.catalog, reading.findings, reading.not_checked, timings, {n: r.parsed for n, r in readings.items()},
         any(one.fleeting for one in readings.values()), readings["airflow"].templates, readings["dbt"].unit_tests,
+        readings["spark"].absent,
     )  # fmt: skip
 
 

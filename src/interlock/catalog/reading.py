@@ -60,10 +60,24 @@ class UnitTest:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """A top-level module that neither the project nor a runtime has, where it is imported without a condition.
+
+    ``jobs``: keys of those that surely run this import, sorted.
+    """
+
+    module: str
+    path: str
+    line: int
+    runtime: str
+    jobs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class EngineReading:
     """What one reader found. ``facts`` is what lineage joins across engines, by resource key.
 
-    ``fleeting``, ``templates``: see ``ProjectReading``.
+    ``fleeting``, ``templates``, ``absent``: see ``ProjectReading``.
     """
 
     resources: tuple[Resource, ...] = ()
@@ -77,6 +91,7 @@ class EngineReading:
     fleeting: bool = False
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unit_tests: tuple[UnitTest, ...] = ()
+    absent: tuple[Absent, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,7 @@ class ProjectReading:
     ``templates``: of each DAG file without an error what Airflow says of its tasks' templates, by DAG: ``dag``,
     ``tasks``, ``fine`` (by task, digests of the templates in which nothing is wrong), ``names`` (whether that holds for
     variables), and ``problems`` as ``runtimes.workers._interlock_templates`` finds them, with ``path`` and ``line``.
+    ``absent``: what Spark jobs import and do not find.
     """
 
     catalog: Catalog
@@ -98,3 +114,4 @@ class ProjectReading:
     fleeting: bool = False
     templates: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     unit_tests: tuple[UnitTest, ...] = ()
+    absent: tuple[Absent, ...] = ()

@@ -9,6 +9,7 @@ from typing import Any
 from interlock.catalog.fingerprint import combine, python_part
 from interlock.catalog.python_imports import ModuleIndex
 from interlock.catalog.reading import Context, EngineReading
+from interlock.catalog.spark_packages import Script, absent_modules
 from interlock.catalog.sql_tables import tables_of
 from interlock.config import SparkSection
 from interlock.model.errors import Place
@@ -45,6 +46,7 @@ def _read(context: Context, section: SparkSection) -> EngineReading:
     edges: list[Edge] = []
     unknowns: list[Unknown] = []
     findings: list[Finding] = []
+    read: list[Script] = []
     for kind, path in scripts:
         # Spark puts the script's own folder first on the import path, and only that one.
         own = str(PurePosixPath(path).parent)
@@ -56,6 +58,7 @@ def _read(context: Context, section: SparkSection) -> EngineReading:
             findings.append(_twice(key, resources[key].path, path))
             continue
         closure = index.closure(path)
+        read.append(Script(key, path, index, closure, own))
         findings += [finding for one in closure if (finding := _syntax(context, one, key))]
         resources[key] = _resource(context, key, path, closure, data, runtime.lock_digest)
         for one in closure:
@@ -67,18 +70,23 @@ def _read(context: Context, section: SparkSection) -> EngineReading:
             unknowns += unclear
     if fresh:
         context.cache.save(_SPACE, fresh)
+    absent, untold = absent_modules(context, section, runtime, paths, read)
     return EngineReading(
         resources=tuple(resources[key] for key in sorted(resources)),
         edges=tuple(dict.fromkeys(edges)),
         unknowns=tuple(dict.fromkeys(unknowns)),
         findings=tuple(dict.fromkeys(findings)),
-        not_checked=tuple(
-            NotChecked(pattern, "no file matches this pattern")
-            for pattern in (*section.jobs, *section.streams)
-            if not _matching(context, (pattern,))
+        not_checked=(
+            *(
+                NotChecked(pattern, "no file matches this pattern")
+                for pattern in (*section.jobs, *section.streams)
+                if not _matching(context, (pattern,))
+            ),
+            *untold,
         ),
         runtime={section.runtime: runtime.lock_digest},
         parsed=len(fresh),
+        absent=absent,
     )
 
 

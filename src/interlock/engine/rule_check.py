@@ -32,7 +32,7 @@ from interlock.rules.version import version
 from interlock.runtimes.resolving import Answer
 from interlock.suites.results import SuiteCounts, SuiteResults
 
-_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.INDEX, Needs.TERRAFORM})
+_READ = frozenset({Needs.DAGS, Needs.MANIFEST, Needs.CATALOG, Needs.SPARK_RUNTIME, Needs.INDEX, Needs.TERRAFORM})
 _TOLD_BY_FILES = _READ | {Needs.TESTS}
 
 
@@ -216,6 +216,8 @@ def _told_by_base(
         rule = RULES.get(one.rule)
         if rule is not None and rule.needs in _TOLD_BY_FILES:
             about = {one.place.path, *files.get(one.resource, ()), *one.affected}
+            if rule.needs is Needs.SPARK_RUNTIME:
+                about |= _spark_locks(inspection.config)
             inside = any(_lies_in(path, folder) for folder in modules.get(one.resource, ()) for path in changed)
             read = one.resource in reads and any(map(reads[one.resource].is_about, changed))
             old = not inside and not read and changed.isdisjoint(about)
@@ -224,6 +226,12 @@ def _told_by_base(
             known[one.key] -= old
         told.append(replace(one, new=False) if old else one)
     return tuple(told)
+
+
+def _spark_locks(config: ProjectConfig | None) -> set[str]:
+    """The lock of the runtime that Spark jobs are written for, where it has one."""
+    runtime = config.runtimes.get(config.spark.runtime) if config and config.spark else None
+    return {runtime.lock} if runtime and runtime.lock else set()
 
 
 def _lies_in(path: str, module: str) -> bool:

@@ -30,6 +30,24 @@ _OTHERS = frozenset(
 _ALSO_REAL = _OTHERS - {"request", "panda"}
 _SHORTEST = 6
 
+# Distributions by a module of theirs: where the names differ, and a few that everybody has beside the well-known ones.
+_DISTRIBUTIONS = {
+    "Crypto": "pycryptodome", "MySQLdb": "mysqlclient", "OpenSSL": "pyOpenSSL", "PIL": "pillow",
+    "airflow": "apache-airflow", "attr": "attrs", "boto3": "boto3", "bs4": "beautifulsoup4",
+    "cv2": "opencv-python-headless", "dateutil": "python-dateutil", "delta": "delta-spark", "distutils": "setuptools",
+    "docx": "python-docx", "dotenv": "python-dotenv", "git": "GitPython", "github": "PyGithub", "grpc": "grpcio",
+    "jwt": "PyJWT", "kafka": "kafka-python", "nacl": "PyNaCl", "numpy": "numpy", "pkg_resources": "setuptools",
+    "psycopg2": "psycopg2-binary", "pythonjsonlogger": "python-json-logger", "pytz": "pytz", "scipy": "scipy",
+    "sedona": "apache-sedona", "skimage": "scikit-image", "sklearn": "scikit-learn", "websocket": "websocket-client",
+    "yaml": "PyYAML", "zmq": "pyzmq",
+}  # fmt: skip
+
+
+def distribution_of(module: str) -> str:
+    """The well-known distribution that has a module; "" where none is known to."""
+    alike = module.lower().replace("_", "-")
+    return _DISTRIBUTIONS.get(module, alike if alike in WELL_KNOWN else "")
+
 
 def misspelt(name: str) -> str:
     """The well-known package of which a name is one letter away (changed, lost, gained or swapped); "" for others."""

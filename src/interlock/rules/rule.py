@@ -41,6 +41,7 @@ class Needs(StrEnum):
     DAGS = "parsed DAGs"
     MANIFEST = "dbt's manifest"
     CATALOG = "the catalog"
+    SPARK_RUNTIME = "Spark's built runtime"
     SCHEMAS = "recorded schemas"
     PLAN = "a Terraform plan"
     INDEX = "a package index"
