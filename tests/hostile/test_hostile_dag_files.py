@@ -44,6 +44,19 @@ HARMLESS: dict[str, str] = {
     "spoils_the_shared_helper": "import shared.names\nshared.names.OWNER = 'mallory'\n",
 }
 
+# Without a DAG: imported once more under their own names, which is when they do harm.
+ONCE = "import sys\nfirst = not hasattr(sys, 'ran_{0}')\nsys.ran_{0} = 1\n"
+AGAIN: dict[str, tuple[str, str]] = {
+    "again_raises": ("assert first\n", "error"),
+    "again_hangs": ("while not first: pass\n", "timeout"),
+    "again_catches_everything": (
+        "while not first:\n    try:\n        while True: pass\n    except BaseException: pass\n", "timeout",
+    ),
+    "again_leaves_by_sys_exit": ("if not first: sys.exit(3)\n", "exited"),
+    "again_leaves_by_os_exit": ("import os\nif not first: os._exit(7)\n", "exited"),
+    "again_kills_itself": ("import os\nif not first: os.kill(os.getpid(), 9)\n", "crashed"),
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -59,6 +72,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, body in HOSTILE.items():
         content = body if isinstance(body, bytes) else (HEAD + DAG_OF.format(name) + body).encode()
         (dags / f"{name}.py").write_bytes(content)
+    for name, (body, _) in AGAIN.items():
+        (dags / f"{name}.py").write_text(HEAD + ONCE.format(name) + body)
     (dags / "reads_secrets.py").write_text(
         HEAD + "import os\nfound = 'PROD_PASSWORD' in os.environ\n"
         "for one in os.listdir('/proc'):\n"
@@ -127,6 +142,16 @@ def test_rude_file_is_parsed_all_the_same(parsed: dict[str, dict[str, Any]], nam
 def test_hostile_file_is_named_for_what_it_did(parsed: dict[str, dict[str, Any]], name: str, outcome: str) -> None:
     assert parsed[name]["outcome"] == outcome, parsed[name]["errors"]
     assert parsed[name]["errors"][0]["message"]
+
+
+@pytest.mark.parametrize("name", sorted(AGAIN))
+def test_file_that_does_harm_when_it_is_imported_again_is_named_for_it(
+    parsed: dict[str, dict[str, Any]], name: str
+) -> None:
+    one = parsed[name]
+    assert (one["outcome"], one["errors"]) == ("ok", [])
+    assert (one["second"]["outcome"], one["second"]["file"]) == (AGAIN[name][1], f"dags/{name}.py")
+    assert one["second"]["message"]
 
 
 def test_file_that_kills_its_parent_does_not_stop_the_others(parsed: dict[str, dict[str, Any]]) -> None:

@@ -233,6 +233,19 @@ def test_broken_import_is_refused_with_place_and_nearest_name(platform: Platform
     assert [one for one in platform.found() if one.rule == "ILK-AF001"] == []
 
 
+def test_helper_that_cannot_be_imported_twice_is_told_until_it_can(platform: Platform) -> None:
+    platform.without("dbt", "spark")
+    platform.write("dags/once.py", "# airflow dag\nimport multiprocessing\nmultiprocessing.set_start_method('spawn')\n")
+    assert platform.read().findings == ()  # nothing imports it: it runs once
+    platform.write("dags/late.py", "import once\nfrom airflow import DAG\ndag = DAG('late')\n")
+    for _ in range(2):  # by Airflow, and from the cache
+        [found] = platform.read().findings
+        assert (found.rule, found.severity, str(found.place)) == ("ILK-AF012", "error", "dags/once.py:3")
+        assert "context has already been set" in found.summary and "dags/late.py" in found.affected
+    platform.change("dags/once.py", "'spawn'", "'spawn', force=True")
+    assert platform.read().findings == ()
+
+
 def test_module_that_appears_heals_the_file_that_missed_it(platform: Platform) -> None:
     platform.without("dbt", "spark")
     platform.write("dags/late.py", "import arrives_later\nfrom airflow import DAG\ndag = DAG('late')\n")

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -31,7 +31,14 @@ _LIMITS = {
 }  # fmt: skip
 
 
-def findings_of(results: Iterable[dict[str, Any]], index: ModuleIndex, sources: Sources) -> list[Finding]:
+_SECOND = {
+    "timeout": "does not end in time",
+    "exited": "ends the process",
+    "crashed": "kills the process",
+}
+
+
+def findings_of(results: Sequence[dict[str, Any]], index: ModuleIndex, sources: Sources) -> list[Finding]:
     """One finding for each cause; files that fail for the same cause are its ``affected``."""
     causes: dict[tuple[str, str, int, str], Finding] = {}
     for result in results:
@@ -42,6 +49,9 @@ def findings_of(results: Iterable[dict[str, Any]], index: ModuleIndex, sources: 
             found = [_error(path, error, index, sources) for error in result["errors"]]
         if outcome == "ok" and result["import_seconds"] > SLOW_IMPORT_SECONDS:
             found.append(_slow(path, result["import_seconds"]))
+        if result["second"]:
+            importers = [one["path"] for one in results if one["outcome"] == "ok" and path in one["imports"]]
+            found += _second(path, result["second"], [one for one in importers if one != path])
         for finding in found:
             key = (finding.rule, finding.place.path, finding.place.line, finding.summary)
             before = causes.get(key, finding)
@@ -55,6 +65,20 @@ def _limit(path: str, outcome: str, errors: list[dict[str, Any]]) -> Finding:
     first = errors[0] if errors else {}
     place = Place(first.get("file") or path, first.get("line") or 0)
     return Finding(rule, Severity.ERROR, place, f"{path}: {summary}", remedy, detail=_detail(first))
+
+
+def _second(path: str, error: dict[str, Any], importers: list[str]) -> Iterator[Finding]:
+    """Nothing where no DAG file imports the one that fails: then nobody runs it twice."""
+    if not importers:
+        return
+    what = _SECOND.get(error["outcome"], f"fails: {error['type']}: {_first_line(error['message'])}")
+    yield Finding(
+        "ILK-AF012", Severity.ERROR, Place(error["file"] or path, error["line"] or 0),
+        f"{path}: importing it a second time in one process {what}",
+        f"Let its top level bear to run twice, or name it in .airflowignore: {importers[0]} imports it, and Airflow "
+        "runs it as a DAG file besides, under another name.",
+        detail=_detail(error), affected=tuple(importers),
+    )  # fmt: skip
 
 
 def _slow(path: str, seconds: float) -> Finding:
@@ -85,11 +109,15 @@ def _error(path: str, error: dict[str, Any], index: ModuleIndex, sources: Source
     elif kind == "AirflowDagCycleException" or "Cycle detected" in message:
         summary, remedy = f"a DAG runs in a circle: {message}", "Remove one dependency of the circle."
     else:
-        # Only the first line: the rest of some messages holds addresses and other things that change.
-        first = message.splitlines()[0] if message else ""
+        first = _first_line(message)
         summary = f"cannot be imported: {kind}: {first}" if first else f"cannot be imported: {kind}"
         remedy = "Correct the line, or move what it does into a task: imports get no network and no secrets."
     return Finding("ILK-AF001", Severity.ERROR, place, summary, remedy, detail=_detail(error), cause=cause)
+
+
+def _first_line(message: str) -> str:
+    """The rest of some messages holds addresses and other things that change."""
+    return message.splitlines()[0] if message else ""
 
 
 def _detail(error: dict[str, Any]) -> str:

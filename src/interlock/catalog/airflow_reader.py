@@ -84,7 +84,7 @@ class AirflowReader:
             signed = {
                 path: {"signature": self._signature(path, result, common), "result": result}
                 for path, result in parsed.items()
-                if result["outcome"] in _KEPT
+                if _is_kept(result)
             }
             changed = {path: self._context.sources.changed(self._seen(path, parsed[path])) for path in parsed}
             self._changed = sorted({one for path in changed for one in changed[path]})
@@ -104,7 +104,9 @@ class AirflowReader:
     def _signature(self, path: str, result: dict[str, Any], common: str) -> str:
         closure = self._closure(path, result["imports"])
         facts = [self._context.python.facts(one) for one in closure if one.endswith(".py")]
-        looks_around = result["outcome"] != "ok" or any(fact.dynamic or fact.listing for fact in facts)
+        # An entry of an earlier version has no second import.
+        failed = result["outcome"] != "ok" or result.get("second")
+        looks_around = failed or any(fact.dynamic or fact.listing for fact in facts)
         around = self._around if looks_around else ""
         return digest_of([common, self._context.sources.digests(self._seen(path, result)), around])
 
@@ -158,7 +160,7 @@ class AirflowReader:
             }
             for dag in result["dags"]
         ]
-        names = ("path", "errors", "import_seconds", "imports", "outcome")
+        names = ("path", "errors", "import_seconds", "imports", "outcome", "second")
         return {**{name: result[name] for name in names}, "reads": result.get("reads", []), "dags": dags}
 
     # What comes of it
@@ -189,7 +191,7 @@ class AirflowReader:
             templates={result["path"]: _looked(result) for result in results if result["outcome"] == "ok"},
             runtime={self._section.runtime: runtime.lock_digest},
             parsed=parsed,
-            fleeting=bool(self._changed) or any(result["outcome"] not in _KEPT for result in results),
+            fleeting=bool(self._changed) or any(not _is_kept(result) for result in results),
         )
 
     def _resource(self, key: str, dag: dict[str, Any], result: dict[str, Any], runtime: Runtime) -> Resource:
@@ -230,6 +232,11 @@ class AirflowReader:
             for path in self._other:
                 self._named[path.rpartition("/")[2]].append(path)
         return self._named
+
+
+def _is_kept(result: dict[str, Any]) -> bool:
+    """Whether what came of a file does not depend on the machine's load."""
+    return result["outcome"] in _KEPT and (not result["second"] or result["second"]["outcome"] in _KEPT)
 
 
 def _looked(result: dict[str, Any]) -> list[dict[str, Any]]:

@@ -92,7 +92,7 @@ def _definitions(model: DagModel) -> list[dict[str, Any]]:
                 "line": dag.line,
                 "end": dag.node.end_lineno or dag.line,
                 "sure": top and called and _is_kept(model.source, dag),
-                "tasks": _task_ids(model, dag, running),
+                "tasks": task_ids(model, dag, running),
             }
         )
     return found
@@ -115,13 +115,14 @@ def _is_kept(source: DagSource, dag: Dag) -> bool:
     return held or any(one.context_expr is dag.node for site in source.sites for one in site.where.withs)
 
 
-def _task_ids(model: DagModel, dag: Dag, running: dict[int, str]) -> list[str] | None:
+def task_ids(model: DagModel, dag: Dag, running: dict[int, str]) -> list[str] | None:
+    """Every task id that the DAG can have, and some that it has not; None where that is not known."""
     if len(model.dags) != 1 or any(site.open and _is_task(model, site) for site in model.source.sites):
         return None
     ids: set[str] = set()
     tasks = {id(task.site): task for task in model.tasks}
     flows = {
-        id(function): _flow_id(model.source, function, where)
+        id(function): flow_id(model.source, function, where)
         for function, where in model.source.functions
         if any(is_task_decorator(one) for one in decorator_origins(model.source, function, where))
     }
@@ -137,7 +138,7 @@ def _task_ids(model: DagModel, dag: Dag, running: dict[int, str]) -> list[str] |
                 return None
             ids.add(prefix + task.id)
             continue
-        called = _flow_called(model.source, site)
+        called = flow_called(model.source, site)
         if called is not None and id(called) in flows:
             name = flows[id(called)]
             if name is None:
@@ -158,7 +159,8 @@ def _is_task(model: DagModel, site: Site) -> bool:
     return any(task.site is site for task in model.tasks)
 
 
-def _flow_id(source: DagSource, function: ast.FunctionDef | ast.AsyncFunctionDef, where: Where) -> str | None:
+def flow_id(source: DagSource, function: ast.FunctionDef | ast.AsyncFunctionDef, where: Where) -> str | None:
+    """The id of the task that a ``@task`` function makes when it is called once; None where it is computed."""
     if len(function.decorator_list) != 1:
         return None
     one = function.decorator_list[0]
@@ -171,7 +173,7 @@ def _flow_id(source: DagSource, function: ast.FunctionDef | ast.AsyncFunctionDef
     return None if site.open else function.name
 
 
-def _flow_called(source: DagSource, site: Site) -> ast.expr | Scope | None:
+def flow_called(source: DagSource, site: Site) -> ast.expr | Scope | None:
     """The function below ``f(...)``, ``f.override(...)``, ``f.partial(...).expand(...)``."""
     expr = site.call.func
     for _ in range(10):

@@ -84,6 +84,7 @@ FAMILY = Family(
         _rule(7, "crashing-import", "importing a DAG file kills the process"),
         _rule(8, "slow-import", "importing a DAG file is slow", Severity.WARNING),
         _rule(9, "broken-airflowignore", "a line of .airflowignore is no regular expression", Severity.WARNING),
+        _rule(12, "second-import", "a module fails when it is imported twice in one process"),
     ),
     project_checks=(dangling,),
 )

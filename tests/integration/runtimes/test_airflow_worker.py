@@ -115,6 +115,44 @@ def test_file_with_import_roots_of_its_own_gets_its_own_modules(parsed: dict[str
     assert parsed["own_root_1"]["dags"][0]["serialized"]["dag"]["doc_md"] == "special"
 
 
+AGAIN = {
+    "environment": ("import os\nos.environ.pop('HOME')\n", "KeyError"),
+    "registers": ("import lib.registry\nassert 'me' not in lib.registry.SEEN, 'twice'\nlib.registry.SEEN.append('me')\n",
+                  "AssertionError"),
+    "bears_it": ("import lib.registry\nlib.registry.SEEN.append('me')\n", None),
+    "was_there": ("from lib.comes_back import FAILS\nassert __name__ != 'was_there' or not FAILS\n", None),
+    "beside_a_dag": ("import os\nos.environ.pop('HOME')\n" + DAG.format(name="d", imports="", after=""), None),
+    "package/inner": ("import package\nassert package.COUNT < 1, 'twice'\npackage.COUNT += 1\n", "AssertionError"),
+    "broken_package/inner": ("WHERE = 1\n", None),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def again(worker: Worker, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    root = tmp_path_factory.mktemp("again")
+    helpers = {"lib/registry.py": "SEEN = []\n", "lib/comes_back.py": "FAILS = False\nimport was_there\nFAILS = True\n",
+               "package/__init__.py": "COUNT = 0\n", "broken_package/__init__.py": "raise ValueError\n"}  # fmt: skip
+    bodies = {f"{name}.py": "# airflow dag\n" + body for name, (body, _) in AGAIN.items()}
+    for path, text in (helpers | bodies).items():
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text)
+    return parse(worker, root, list(AGAIN))
+
+
+@pytest.mark.parametrize("name", sorted(AGAIN))
+def test_helper_that_cannot_run_twice_is_told(again: dict[str, dict[str, Any]], name: str) -> None:
+    one = again[name]
+    assert (one["outcome"], one["errors"]) == ("ok", [])
+    assert (one["second"] or {}).get("type") == AGAIN[name][1]
+    if one["second"]:
+        assert one["second"]["file"] == f"{name}.py" and one["second"]["line"] and one["second"]["traceback_tail"]
+
+
+def test_package_around_a_helper_counts_for_its_second_import_alone(again: dict[str, dict[str, Any]]) -> None:
+    assert again["package/inner"]["imports"] == ["package/__init__.py", "package/inner.py"]
+    assert again["bears_it"]["imports"] == ["bears_it.py", "lib/registry.py"]
+
+
 def test_dags_made_by_a_helper_belong_to_each_file_that_imports_it(parsed: dict[str, dict[str, Any]]) -> None:
     for name in ("makes_1", "makes_2"):
         assert [dag["dag_id"] for dag in parsed[name]["dags"]] == ["from_helper", name]

@@ -102,7 +102,15 @@ def test_schedules_of_every_form() -> None:
 
 
 def failed(path: str, outcome: str = "error", **error: Any) -> dict[str, Any]:
-    return {"path": path, "outcome": outcome, "import_seconds": 0.1, "errors": [error] if error else []}
+    errors = [error] if error else []
+    return {
+        "path": path,
+        "outcome": outcome,
+        "import_seconds": 0.1,
+        "errors": errors,
+        "imports": [path],
+        "second": None,
+    }
 
 
 def explain(root: Path, results: list[dict[str, Any]], files: dict[str, str] | None = None) -> list[Any]:
@@ -136,6 +144,27 @@ def test_every_way_to_misbehave_has_its_own_rule(tmp_path: Path) -> None:
     results = [failed(f"dags/{one}.py", one) for one in ("timeout", "memory", "exited", "crashed")]
     found = {one.rule for one in explain(tmp_path, results)}
     assert found == {"ILK-AF004", "ILK-AF005", "ILK-AF006", "ILK-AF007"}
+
+
+def failing_again(outcome: str) -> dict[str, Any]:
+    error = {"type": "KeyError", "message": "'REGION'", "file": "dags/region.py", "line": 3, "outcome": outcome}
+    return {**failed("dags/region.py", "ok"), "second": error}
+
+
+def test_module_that_fails_the_second_time_is_told_with_the_dags_that_import_it(tmp_path: Path) -> None:
+    importer = {**failed("dags/a.py", "ok"), "imports": ["dags/a.py", "dags/region.py"]}
+    [found] = explain(tmp_path, [failing_again("error"), importer])
+    assert (found.rule, found.severity, str(found.place)) == ("ILK-AF012", "error", "dags/region.py:3")
+    assert "KeyError: 'REGION'" in found.summary and "dags/a.py" in found.affected
+    for outcome in ("timeout", "exited", "crashed"):
+        [found] = explain(tmp_path, [failing_again(outcome), importer])
+        assert found.rule == "ILK-AF012" and "KeyError" not in found.summary
+
+
+def test_module_that_no_dag_file_imports_is_never_run_twice(tmp_path: Path) -> None:
+    importer = {**failed("dags/a.py", "error", type="KeyError"), "imports": ["dags/a.py", "dags/region.py"]}
+    assert explain(tmp_path, [failing_again("error"), failed("dags/a.py", "ok")]) == []
+    assert [one.rule for one in explain(tmp_path, [failing_again("error"), importer])] == ["ILK-AF001"]
 
 
 def test_slow_import_is_a_warning(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def test_rule_is_found_by_id_and_by_name(word):
 
 
 @pytest.mark.parametrize(
-    ("word", "nearest"), [("ILK-AF02", "ILK-AF002"), ("expired-wavier", "ILK-IG002"), ("duplicate_dag_id", "ILK-AF002")]
+    ("word", "nearest"),
+    [("ILK-AF0002", "ILK-AF002"), ("expired-wavier", "ILK-IG002"), ("duplicate_dag_id", "ILK-AF002")],
 )
 def test_unknown_rule_is_answered_with_the_nearest(capsys, word, nearest):
     code, _, err = called(capsys, "explain", word)

@@ -10,6 +10,7 @@ from interlock.model.findings import Finding, Severity
 from interlock.model.resources import Catalog, Resource
 from interlock.rules import (
     rule_dag_arguments,
+    rule_dag_branches,
     rule_dag_cycles,
     rule_dag_identity,
     rule_dag_template_fields,
@@ -25,7 +26,7 @@ from interlock.rules.rule_dag_references import is_misspelt
 
 CHECKS = [
     one.check
-    for module in (rule_dag_arguments, rule_dag_cycles, rule_dag_identity, rule_dag_work)
+    for module in (rule_dag_arguments, rule_dag_branches, rule_dag_cycles, rule_dag_identity, rule_dag_work)
     for one in module.FAMILY.file_checks
 ]
 CHECKS.append(lambda file: [one.finding for one in rule_dag_templates.check_templates(file)])
@@ -44,6 +45,11 @@ HOSTILE = {
     + b"a = BashOperator(task_id='a', bash_command='a')\nb = DAG('b')\n"
     + b"a >> " * 900
     + b"b\n",
+    "deep branches": HEAD.encode()
+    + b"from airflow.operators.python import BranchPythonOperator\ndef f():\n    return 't'\nwith DAG('d'):\n"
+    + b"    a = BranchPythonOperator(task_id='a', python_callable=f)\n    t = BashOperator(task_id='t')\n    a >> "
+    + b"t >> " * 900
+    + b"a\n",
     "deep calls": HEAD.encode() + b"x = DAG" + b"('a')" * 300,
     "names in a circle": HEAD.encode() + b"a = b\nb = a\nDAG(a, start_date=b, default_args=a, schedule=b)\n",
     "class of itself": b"import airflow\nclass A(A):\n    template_fields = A.template_fields + ('a', 'b')\n",
@@ -231,3 +237,53 @@ def test_defaults_weigh_more_for_a_dag_that_must_not_fail(tags: str, severity: s
     )
     [one] = [one for check in CHECKS for one in check(file) if one.rule == "ILK-DG007"]
     assert one.severity == severity and "owner, retries and execution_timeout" in one.summary
+
+
+BRANCH = """
+from airflow import DAG
+from airflow.operators.empty import EmptyOperator
+from airflow.operators.python import BranchPythonOperator
+def choose(ds):
+    {body}
+with DAG("d"):
+    branch = BranchPythonOperator(task_id="branch", python_callable=choose)
+    a = EmptyOperator(task_id="a")
+    b = EmptyOperator(task_id="b")
+    {edges}
+"""
+
+
+def branched(body: str, edges: str = "branch >> [a, b]") -> list[str]:
+    return found(BRANCH.format(body=body, edges=edges))
+
+
+def test_branches_that_are_written_out_are_followed() -> None:
+    assert branched("return 'a' if ds else ['a', 'b']") == []
+    assert branched("return 'a' if ds else None") == ["ILK-DG027"]
+    assert branched("return ['a', 'c']") == ["ILK-DG028"]
+
+
+@pytest.mark.parametrize("body", ["return ds", "return ['a', ds]", "return f'a{ds}'", "yield 'a'", "return None",
+                                  "return {'x': 'a'}[ds]", "return *ds, 'a'"])  # fmt: skip
+def test_branch_that_computes_what_it_picks_is_left_alone(body: str) -> None:
+    assert branched(body) == branched(body, edges="branch >> a") == []
+
+
+@pytest.mark.parametrize(
+    "edges",
+    ["branch >> a >> b", "branch >> [a, b]; a >> b", "branch >> [a, b]; other >> b", "[branch, other] >> b; branch >> a",
+     "branch >> a; [b << one for one in (a, branch)]", "branch >> [a, b]; link(b)", "branch >> b",
+     "branch >> a\n    if b: branch >> b", "branch >> [a, b]; later = a >> b"],
+)  # fmt: skip
+def test_task_that_may_be_reached_in_another_way_is_left_alone(edges: str) -> None:
+    assert branched("return 'a'", edges) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["from x import add; add()", "EmptyOperator(task_id=ds)", "[EmptyOperator(task_id=f't_{n}') for n in (1, 2)]",
+     "EmptyOperator.partial(task_id='m').expand(x=[1])", "EmptyOperator(task_id='c', task_group=group)",
+     "EmptyOperator(**given)", "DAG('e')", "make_c()"],
+)  # fmt: skip
+def test_branch_of_a_dag_with_tasks_that_are_not_written_out_is_left_alone(more: str) -> None:
+    assert branched("return ['b', 'c']", f"branch >> [a, b]; {more}") == []

@@ -2,6 +2,7 @@
 
 import builtins
 import datetime
+import importlib
 import json
 import logging
 import os
@@ -182,7 +183,39 @@ class DagFiles:
             "imports": imports,
             "reads": self.recorder.reads(imports),
             "outcome": outcome,
+            "second": None,
         }
+
+    def module_of(self, result, command):
+        """The name that a file without DAGs could be imported by, a second time in this process; None for others.
+
+        One that took half of its time limit is left out: the second time might take too long by chance.
+        """
+        path = result["path"]
+        if result["outcome"] != "ok" or result["dags"] or result["import_seconds"] * 2 > command["timeout_s"]:
+            return None
+        name = self.roots.module_of(path) if path in self.recorder.ran else None
+        return name if name not in sys.modules else None
+
+    def again(self, result, name, command):
+        """Adds to the result of a file what comes of importing it as ``name`` now; the process stays as it was."""
+        with self.recorder.aside():
+            try:
+                with forks.limited(command["timeout_s"]):
+                    importlib.import_module(name)
+            except MemoryError:
+                # Both together may need too much where each alone does not.
+                forks.open_memory_reserve()
+            except BaseException as error:
+                if self._passes(error, result["path"]):
+                    result["second"] = {**self.describe(error, result["path"]), "outcome": _outcome(error)}
+            result["imports"] = sorted({*result["imports"], *self.recorder.imports()})
+            result["reads"] = self.recorder.reads(result["imports"])
+
+    def _passes(self, error, path):
+        """Whether an exception came out of that file: the package around it may have failed before."""
+        frames = traceback.walk_tb(error.__traceback__)
+        return any(self.roots.relative(frame.f_code.co_filename) == path for frame, _ in frames)
 
     def _serialized(self, dags, path, errors):
         done = []

@@ -40,6 +40,8 @@ class Process:
         self.deadline = 0.0
         # The file or module that it is at, and whether it is past its first.
         self.at, self.past_first = None, False
+        # The result of that file, while it is imported a second time.
+        self.parsed = None
         # For templates: who is still forked from it, and what its imports took in seconds.
         self.children = set()
         self.ready, self.seconds = False, 0.0
@@ -141,6 +143,9 @@ class Forest:
         elif "began" in message:
             process.at = message["began"]
             self._allow_time(process)
+        elif "parsed" in message:
+            process.parsed = message["parsed"]
+            self._allow_time(process)
         elif "result" in message:
             self._took(process, message["result"])
         elif "finished" in message:
@@ -198,12 +203,12 @@ class Forest:
         if job is None or process not in self.busy:
             return
         process.about["files"].remove(job)
-        if result["outcome"] != "ok" and process.past_first:
+        if (result["outcome"] != "ok" or result["second"]) and process.past_first:
             self._again([job], process.parent)
         else:
             result["import_seconds"] = round(result["import_seconds"] + process.seconds, 4)
             self.done(job.path, result)
-        process.at, process.past_first = None, True
+        process.at, process.parsed, process.past_first = None, None, True
 
     def _conclude(self, process, expired=False):
         """The process does no more: what it left undone is done again, or blamed on the file it was at."""
@@ -266,7 +271,10 @@ class Forest:
             message = "it closed descriptors that are not its own, or used up all memory"
         elif status is not None:
             outcome, message = "exited", "it ended the process with code %d" % os.WEXITSTATUS(status)
-        return failure(job.path, outcome, message, self.limits["timeout_s"] if expired else 0.0)
+        died = failure(job.path, outcome, message, self.limits["timeout_s"] if expired else 0.0)
+        if process.parsed is None or process.parsed["path"] != job.path:
+            return died
+        return {**process.parsed, "second": {**died["errors"][0], "outcome": outcome}}
 
     # The tree
 
@@ -306,7 +314,7 @@ class Forest:
             process.adopt(template.parent)
             if process in self.busy:
                 self._kill(process)
-                process.pid = process.status = process.at = None
+                process.pid = process.status = process.at = process.parsed = None
                 process.past_first = False
                 process.buffer.clear()
                 self.tasks.append(process)
@@ -345,5 +353,5 @@ def failure(path, outcome, message, seconds=0.0):
     error = {"type": outcome.capitalize(), "message": message, "file": path, "line": None, "traceback_tail": ""}
     return {
         "path": path, "dags": [], "errors": [error], "import_seconds": seconds,
-        "imports": [path], "reads": [], "outcome": outcome,
+        "imports": [path], "reads": [], "outcome": outcome, "second": None,
     }  # fmt: skip

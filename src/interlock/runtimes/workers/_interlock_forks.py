@@ -220,8 +220,8 @@ def in_child(work):
 def become(sock, command, work):
     """Does what a freshly forked process was made for; never returns.
 
-    ``work`` has ``parse(path, command)`` and ``untouched()`` for leaves, ``neutral()`` and ``describe(error, path)``
-    for templates.
+    ``work`` has ``parse(path, command)``, ``module_of(result, command)``, ``again(result, name, command)`` and
+    ``untouched()`` for leaves, ``neutral()`` and ``describe(error, path)`` for templates.
     """
     code = LOST_CHANNEL
     try:
@@ -251,6 +251,10 @@ def _do_files(voice, command, work):
     for path in command["files"]:
         voice.say(began=path)
         result = work.parse(path, command)
+        name = work.module_of(result, command)
+        if name is not None:
+            voice.say(parsed=result)
+            work.again(result, name, command)
         clean = result["outcome"] == "ok" and work.untouched()
         voice.say(result=result)
         if not clean:

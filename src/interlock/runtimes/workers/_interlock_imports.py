@@ -1,6 +1,7 @@
 """Which modules a DAG file certainly imports first, and which project files an import really ran."""
 
 import ast
+import contextlib
 import importlib._bootstrap_external
 import io
 import os
@@ -81,6 +82,17 @@ class Roots:
                     return [os.path.relpath(os.path.join(folder, name), self.project)]
         return []
 
+    def module_of(self, path):
+        """The dotted name that a file of the project is imported by, or None where it has none."""
+        full = os.path.realpath(os.path.join(self.project, path))
+        for folder in self.folders:
+            if full.startswith(folder + os.sep) and full.endswith(".py"):
+                parts = os.path.relpath(full, folder)[: -len(".py")].split(os.sep)
+                name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+                named = all(part.isidentifier() for part in name.split("."))
+                return name if named and self.files_of(name) == [path] else None
+        return None
+
     def holds(self, module):
         """Whether a module of that dotted name lies in one of the folders."""
         tail = module.replace(".", os.sep)
@@ -160,6 +172,30 @@ class Recorder:
     def noted(self):
         """What was noted beyond the files themselves, to be compared: (modules that ran, files that were opened)."""
         return frozenset(self.ran) - self._files, frozenset(self.opened) - self._files
+
+    @contextlib.contextmanager
+    def aside(self):
+        """What is noted, and what of the project is loaded, inside the block is forgotten after it."""
+        ran, opened, before = set(self.ran), set(self.opened), set(sys.modules)
+        try:
+            yield
+        finally:
+            self.ran, self.opened = ran, opened
+            for name in set(sys.modules) - before:
+                if self._is_own(sys.modules[name]):
+                    self._unload(name)
+
+    def _is_own(self, module):
+        # A package without an __init__.py has no file.
+        paths = getattr(module, "__file__", None) or getattr(module, "__path__", ())
+        return any(self.roots.relative(path) is not None for path in ([paths] if isinstance(paths, str) else paths))
+
+    def _unload(self, name):
+        module = sys.modules.pop(name)
+        package, _, tail = name.rpartition(".")
+        held = getattr(sys.modules.get(package), "__dict__", {})
+        if held.get(tail) is module:
+            del held[tail]
 
     def imports(self):
         """Project files that ran, and extension modules that were loaded, sorted."""

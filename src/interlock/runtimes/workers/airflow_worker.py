@@ -62,8 +62,9 @@ class AirflowWorker:
         ``memory_mb`` hold for one file; ``jobs`` processes at a time, each for up to ``group_size`` files with the
         same imports (1: no file ever shares a process). ``warm``: whether shared imports are done ahead.
         Returns {"files": [{path, dags: [{dag_id, serialized, fileloc, templates}], errors: [{type, message, file, line,
-        traceback_tail, missing_module?}], import_seconds, imports, reads, outcome}]}; ``imports`` are the project files
-        that ran, ``reads`` those that were opened, ``outcome`` is ok, error, timeout, memory, crashed or exited.
+        traceback_tail, missing_module?}], import_seconds, imports, reads, outcome, second}]}; ``imports`` are the
+        project files that ran, ``reads`` those that were opened, ``outcome`` is ok, error, timeout, memory, crashed or
+        exited, ``second`` the error, with an outcome, of a file without DAGs that is imported under its own name then.
         """
         project_root = os.path.realpath(project_root or dags_folder)
         folders = [os.path.realpath(folder) for folder in (dags_folder, *include)]
@@ -108,6 +109,7 @@ class _Work:
         files = dagfile.DagFiles(self.roots, imports.Recorder(self.roots), self.looker)
         files.watch()
         self.parse, self.untouched = files.parse, files.untouched
+        self.module_of, self.again = files.module_of, files.again
         self.neutral, self.describe = files.neutral, files.describe
 
 
