@@ -190,3 +190,41 @@ def test_hostile_input_neither_raises_nor_takes_long(path: str, source: bytes) -
     for kind in (*FAMILY.facts, *SETTINGS.facts):
         if matches(path, kind.patterns):
             kind.extract(SourceFile(path, source, layout))
+
+
+READS_JSON = dag("from airflow.models import Variable", "limits = Variable.get('limits', deserialize_json=True)")
+
+
+def types(settings: bytes, code: bytes = READS_JSON, **more: bytes) -> list[str]:
+    files = {"variables.json": settings, "dags/d.py": code, **more}
+    return [f"{one.place}: {one.summary}" for one in across(files) if one.rule == "ILK-CF105"]
+
+
+def test_text_that_is_read_as_json_is_told_without_its_value() -> None:
+    (told,) = types(b'{"limits": "rows=500"}')
+    assert told == "dags/d.py:8: the variable 'limits' is read as JSON, and its value in variables.json is none"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['""', '"500"', '"[1, 2]"', '"null"', "500", "[]", '{"a": "b"}', '"{{ limits }}"', '"${LIMITS}"', '"<limits>"',
+     '"CHANGE_ME"', '"ENC[AES256_GCM,data:x]"', '"xxxx"'],
+)  # fmt: skip
+def test_json_and_what_stands_in_for_a_value_are_left_alone(value: str) -> None:
+    assert types(b'{"limits": %s}' % value.encode()) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["Variable.set('limits', '{}')", "Variable.set(name, '{}')", "Variable.get('limits')",
+     "Variable.get('limits', deserialize_json=as_json)", "'{{ var.value.limits }}'", "'var.json.limits'",
+     "f'{{{{ var.json.limits_{name} }}}}'"],
+)  # fmt: skip
+def test_variables_that_code_writes_or_reads_as_text_are_left_alone(code: str) -> None:
+    reads = READS_JSON if "set(" in code else HEAD.encode()
+    assert types(b'{"limits": "rows=500"}', reads + code.encode()) == []
+
+
+def test_variable_of_the_environment_is_left_alone() -> None:
+    assert types(b'{"limits": "rows=500"}', **{".env": b"AIRFLOW_VAR_LIMITS={}\n"}) == []
+    assert types(b'{"limits": "rows=500"}', **{"variables.dev.json": b'{"limits": {"rows": 5}}'}) == []
