@@ -51,10 +51,10 @@ def no_json(file: SourceFile) -> list[str] | None:
     values: dict[Any, Any] = {}
     if not name.endswith(".json"):
         entries = _loaded(file)["airflow"]["variables"]
-        values = {one.get("variable_name"): one.get("variable_value") for one in entries if isinstance(one, dict)}
+        values = {str(one.get("variable_name")): one.get("variable_value") for one in entries if isinstance(one, dict)}
     elif isinstance(file.data, dict) and names == sorted(file.data):
         values = file.data
-    return sorted(str(key) for key, value in values.items() if isinstance(value, str) and _is_no_json(value)) or None
+    return sorted(key for key, value in values.items() if isinstance(value, str) and _is_no_json(value)) or None
 
 
 def _is_no_json(value: str) -> bool:
