@@ -21,6 +21,11 @@ _NAME = re.compile(r"[A-Za-z_][\w.\-]{1,79}")
 _MOST_NAMES = 4000
 # In an image lies what some other repository put there, or this one under other paths.
 _CONTAINER = re.compile(r"Pod|Docker|Ecs|Kube|CloudRun|Container|Batch")
+# A variable that a template reads as JSON, and not a part of a name that is put together.
+_JSON_IN_TEMPLATE = re.compile(
+    r"\bvar\.json\.(?:get\(\s*(?P<quote>['\"])(?P<got>[\w.\- ]+)(?P=quote)\s*[,)]|"
+    r"(?P<name>(?!get\b)[A-Za-z_]\w*)(?=\s*[|.\[)},]))"
+)
 _CONNECTION = re.compile(r"(?:^|_)conn_id$")
 
 
@@ -29,7 +34,15 @@ class _Reader:
 
     def __init__(self, tree: ast.Module) -> None:
         self.constants: dict[str, str] = {}
-        self.told: dict[str, list[Any]] = {"dbt": [], "scripts": [], "sql": [], "env": [], "uses": []}
+        self.told: dict[str, list[Any]] = {
+            "dbt": [],
+            "scripts": [],
+            "sql": [],
+            "env": [],
+            "uses": [],
+            "json": [],
+            "writes": [],
+        }
         self.names: set[str] = set()
         self.dynamic = self.has_dag = self.has_search_path = self.in_container = False
         assigned: dict[str, int] = {}
@@ -66,8 +79,8 @@ class _Reader:
             identity = given.get("dag_id") or (node.args[0] if node.args else None)
             self.dynamic |= identity is not None and self.text(identity) is None
             self.has_search_path |= "template_searchpath" in given or any(one.arg is None for one in node.keywords)
-        if name == "get" and isinstance(node.func, ast.Attribute) and _callee(node.func.value) == "Variable":
-            self._variable(node, given)
+        if isinstance(node.func, ast.Attribute) and _callee(node.func.value) == "Variable":
+            self._variable(name, node, given)
         if "task_id" in given and self.text(given["task_id"]) is None:
             self.dynamic = True
         self.in_container = "image" in given or bool(_CONTAINER.search(name))
@@ -76,10 +89,21 @@ class _Reader:
         self._files(name, given, place)
         self._uses(given, place)
 
-    def _variable(self, node: ast.Call, given: dict[str, ast.expr]) -> None:
+    def _variable(self, verb: str, node: ast.Call, given: dict[str, ast.expr]) -> None:
         key = self.text(node.args[0] if node.args else given.get("key"))
+        if verb != "get":
+            self.told["writes"].append(key)
+            return
         if key and len(node.args) < 2 and not {"default_var", "default"} & given.keys():
             self.told["uses"].append([node.lineno, "variable", key])
+        as_json = given.get("deserialize_json")
+        if key and isinstance(as_json, ast.Constant) and as_json.value is True:
+            self.told["json"].append([node.lineno, key])
+
+    def _templates(self, node: ast.Constant, text: str) -> None:
+        if "{{" in text or "{%" in text:
+            for one in _JSON_IN_TEMPLATE.finditer(text):
+                self.told["json"].append([node.lineno, one["got"] or one["name"]])
 
     def _uses(self, given: dict[str, ast.expr], place: list[int]) -> None:
         for argument, value in given.items():
@@ -156,8 +180,10 @@ class _Reader:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 self.call(node)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _NAME.fullmatch(node.value):
-                self.names.add(node.value)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self._templates(node, node.value)
+                if _NAME.fullmatch(node.value):
+                    self.names.add(node.value)
             elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.names.add(node.name)
                 self.has_dag |= any(_callee(_called(one)) == "dag" for one in node.decorator_list)

@@ -1,11 +1,13 @@
 """Variables, connections and pools that a file of the repository declares, as JSON."""
 
+import json
 import re
 from typing import Any
 
 import yaml
 
 from interlock.rules.files import SourceFile
+from interlock.rules.json_places import is_template
 
 KINDS = ("variable", "connection", "pool")
 _STAGE = r"(?:dev|development|prod|production|staging|stage|local|test|ci|example|sample|common|default)"
@@ -14,6 +16,14 @@ _BY_NAME = re.compile(
 )
 _IDENTITY = {"variable": ("variable_name", "key"), "connection": ("conn_id",), "pool": ("pool_name", "name", "pool")}
 _FROM_ENVIRONMENT = re.compile(r"\bAIRFLOW_(CONN|VAR)_([A-Za-z0-9_]+)")
+
+
+# What something else puts a value in the place of, before anybody reads it.
+_STAND_IN = re.compile(
+    r"\s*(?:[<$!*]|x{3,}|(?:change.?me|todo|tbd|dummy|placeholder|redacted|secret|fill|replace)|ENC\[|[\w+.-]*vault\b|op://|"
+    r"arn:aws:secretsmanager)",
+    re.IGNORECASE,
+)
 
 
 def declared(file: SourceFile) -> dict[str, list[str]] | None:
@@ -27,6 +37,36 @@ def declared(file: SourceFile) -> dict[str, list[str]] | None:
     kind = match[1][:-1]
     names = _names(file.data, kind)
     return {kind: names} if names is not None else None
+
+
+def no_json(file: SourceFile) -> list[str] | None:
+    """Variables of a file whose value is certainly no JSON text, by the name they are declared under.
+
+    What is no text in the file, ``airflow variables import`` stores as JSON.
+    """
+    names = (declared(file) or {}).get("variable")
+    if not names:
+        return None
+    name = file.path.rpartition("/")[2].lower()
+    values: dict[Any, Any] = {}
+    if not name.endswith(".json"):
+        entries = _loaded(file)["airflow"]["variables"]
+        values = {str(one.get("variable_name")): one.get("variable_value") for one in entries if isinstance(one, dict)}
+    elif isinstance(file.data, dict) and names == sorted(file.data):
+        values = file.data
+    return sorted(key for key, value in values.items() if isinstance(value, str) and _is_no_json(value)) or None
+
+
+def _is_no_json(value: str) -> bool:
+    if not value.strip() or is_template(value) or _STAND_IN.match(value):
+        return False
+    try:
+        json.loads(value)
+    except ValueError:
+        return True
+    except RecursionError:
+        return False
+    return False
 
 
 def from_environment(file: SourceFile) -> dict[str, list[str]] | None:

@@ -1,18 +1,29 @@
 """Rules about how models are built: incremental models, snapshots, contracts and what is read past dbt."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dbt_names import ON_SCHEMA_CHANGE, STRATEGIES
 from interlock.rules.dbt_project import DbtProject, Node, projects
+from interlock.rules.dbt_queries import queries
 from interlock.rules.inspection import Inspection
 from interlock.rules.nearest import nearest
 from interlock.rules.rule import Family, Needs, Rule
 from interlock.rules.rule_dbt_yaml import effective
 
 _REPLACING = ("merge", "delete+insert", "delete_insert")
+# Where a run that names every column of the table fails without one. Spark may do without, as may DuckDB's merge.
+_BY_LIST = frozenset(("postgres", "redshift", "snowflake", "bigquery", "duckdb"))
+_STRATEGIES_BY_LIST = (None, "default", "append", "delete+insert", "merge")
+_TABLE = ("alias", "schema", "database")
+# By what a project decides itself how an incremental run treats the columns of its table.
+_OWN_RUNS = re.compile(
+    r"\bmaterialization\s+incremental\b|\bmacro\s+\w*(?:process_schema_changes|sync_column_schemas|"
+    r"check_for_schema_changes|incremental_validate_on_schema_change|get_incremental_\w+_sql|get_\w*merge_sql)\b"
+)
 
 
 def incremental_configs(inspection: Inspection) -> Iterator[Finding]:
@@ -128,6 +139,88 @@ def snapshots_changed(inspection: Inspection) -> Iterator[Finding]:
                     )  # fmt: skip
 
 
+def schema_changes_unmet(inspection: Inspection) -> Iterator[Finding]:
+    """ILK-DS027: what the next run does to a table with other columns; ``on_schema_change`` says it.
+
+    Only where all columns are known on both sides, for a first run and a later one alike, and it is the same table.
+    """
+    if inspection.base is None:
+        return
+    before = {one.path: one for one in projects(inspection.base).certain}
+    for project in projects(inspection).certain:
+        old_project = before.get(project.path)
+        if old_project is None:
+            continue
+        old = {(one.path, one.name): one for one in _nodes(old_project, "model")}
+        for node in _nodes(project, "model"):
+            then = old.get((node.path, node.name))
+            now_config, was_config = _of_table(project, node), then and _of_table(old_project, then)
+            if now_config is None or not was_config or any(now_config.get(k) != was_config.get(k) for k in _TABLE):
+                continue
+            now, was = _columns_of(inspection, node), _columns_of(inspection.base, node)
+            if now is None or was is None or now_config.get("full_refresh") is True:
+                continue
+            added = [one for one in now if one not in was]
+            removed = [one for one in was if one not in now]
+            if (added or removed) and not _runs_its_own_way(project, inspection):
+                line = project.sql[node.path].get("config_line") or node.line
+                yield from _unmet(node, line, now_config, added, removed, inspection.layout.dialect)
+
+
+def _of_table(project: DbtProject, node: Node) -> dict[str, Any] | None:
+    """The configs of an incremental model; None for others, and where one that decides about its table is computed."""
+    config, _, opened = effective(project, node)
+    decide = {"*", "materialized", "on_schema_change", "full_refresh", "incremental_strategy", *_TABLE}
+    known = node.enabled is True and not node.versions and not decide & opened
+    return config if known and config.get("materialized") == "incremental" else None
+
+
+def _runs_its_own_way(project: DbtProject, inspection: Inspection) -> bool:
+    """Whether a macro of the project takes the place of one by which dbt runs incremental models."""
+    macros = (path for path, role in project.roles.items() if role == "macro" and path in project.sql)
+    return any(_OWN_RUNS.search(inspection.file(path).text) for path in macros)
+
+
+def _columns_of(inspection: Inspection, node: Node) -> tuple[str, ...] | None:
+    """What each run of a model gives; None where that is not known, or a first run gives other columns than later."""
+    query = queries(inspection).get(node.path)
+    if query is None or query.columns is None or query.later_columns is None:
+        return None
+    return query.columns if set(query.columns) == set(query.later_columns) else None
+
+
+def _unmet(
+    node: Node, line: int, config: dict[str, Any], added: Sequence[str], removed: Sequence[str], dialect: str
+) -> Iterator[Finding]:
+    told, strategy = config.get("on_schema_change"), config.get("incremental_strategy")
+    change = told or "ignore"
+    by_name = dialect == "duckdb" and strategy == "merge"
+    by_list = dialect in _BY_LIST and strategy in _STRATEGIES_BY_LIST and not by_name
+    if change == "fail" or (change == "ignore" and removed and by_list):
+        severity, then = Severity.ERROR, "the next run fails"
+    elif change != "ignore":
+        return
+    elif removed or by_name:
+        severity, then = Severity.WARNING, "the next run fails, or its table keeps the columns that it has"
+    else:
+        severity, then = Severity.WARNING, "its table never gets that"
+    said = [f"selects {_named(added)} now"] if added else []
+    said += [f"does not select {_named(removed)} any more"] if removed else []
+    keeps = "to keep what is not selected any more, 'sync_all_columns' to drop it"
+    remedy = f"Set on_schema_change='append_new_columns'{' ' + keeps if removed else ''}"
+    rebuilt = "" if config.get("full_refresh") is False else f", or run 'dbt run --full-refresh -s {node.name}'"
+    yield Finding(
+        "ILK-DS027", severity, Place(node.path, line, line),
+        f"'{node.name}' {' and '.join(said)}: with on_schema_change='{change}' {then}", f"{remedy}{rebuilt}.",
+        detail="" if told else "on_schema_change is not set: dbt takes that for 'ignore'.",
+    )  # fmt: skip
+
+
+def _named(columns: Sequence[str]) -> str:
+    more = f" and {len(columns) - 4} more" if len(columns) > 4 else ""
+    return ", ".join(f"'{one}'" for one in columns[:4]) + more
+
+
 def stars_under_contract(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS020: a column added upstream makes the next build of the model fail."""
     for project in projects(inspection).own:
@@ -195,8 +288,12 @@ FAMILY = Family(
         Rule("ILK-DS017", "snapshot-key-changed", "a snapshot's key or strategy changed", Severity.WARNING, Needs.BASE),
         Rule("ILK-DS019", "source-without-freshness", "nobody notices when a source stops", Severity.INFO),
         Rule("ILK-DS020", "star-under-contract", "a model with a contract selects every column", Severity.WARNING),
+        Rule(
+            "ILK-DS027", "schema-change-unmet", "the columns changed, and on_schema_change contradicts it",
+            needs=Needs.BASE,
+        ),
         Rule("ILK-DS021", "hard-coded-table", "a table is named without ref or source", Severity.INFO),
     ),
     project_checks=(incremental_configs, late_rows, snapshot_configs, stars_under_contract, read_past_dbt),
-    comparisons=(snapshots_changed,),
+    comparisons=(snapshots_changed, schema_changes_unmet),
 )  # fmt: skip

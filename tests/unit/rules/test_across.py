@@ -190,3 +190,128 @@ def test_hostile_input_neither_raises_nor_takes_long(path: str, source: bytes) -
     for kind in (*FAMILY.facts, *SETTINGS.facts):
         if matches(path, kind.patterns):
             kind.extract(SourceFile(path, source, layout))
+
+
+READS_JSON = dag("from airflow.models import Variable", "limits = Variable.get('limits', deserialize_json=True)")
+
+
+def types(settings: bytes, code: bytes = READS_JSON, **more: bytes) -> list[str]:
+    files = {"variables.json": settings, "dags/d.py": code, **more}
+    return [f"{one.place}: {one.summary}" for one in across(files) if one.rule == "ILK-CF105"]
+
+
+def test_text_that_is_read_as_json_is_told_without_its_value() -> None:
+    (told,) = types(b'{"limits": "rows=500"}')
+    assert told == "dags/d.py:8: the variable 'limits' is read as JSON, and its value in variables.json is none"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['""', '"500"', '"[1, 2]"', '"null"', "500", "[]", '{"a": "b"}', '"{{ limits }}"', '"${LIMITS}"', '"<limits>"',
+     '"CHANGE_ME"', '"ENC[AES256_GCM,data:x]"', '"xxxx"'],
+)  # fmt: skip
+def test_json_and_what_stands_in_for_a_value_are_left_alone(value: str) -> None:
+    assert types(b'{"limits": %s}' % value.encode()) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["Variable.set('limits', '{}')", "Variable.set(name, '{}')", "Variable.get('limits')",
+     "Variable.get('limits', deserialize_json=as_json)", "'{{ var.value.limits }}'", "'var.json.limits'",
+     "f'{{{{ var.json.limits_{name} }}}}'"],
+)  # fmt: skip
+def test_variables_that_code_writes_or_reads_as_text_are_left_alone(code: str) -> None:
+    reads = READS_JSON if "set(" in code else HEAD.encode()
+    assert types(b'{"limits": "rows=500"}', reads + code.encode()) == []
+
+
+def test_variable_of_the_environment_is_left_alone() -> None:
+    assert types(b'{"limits": "rows=500"}', **{".env": b"AIRFLOW_VAR_LIMITS={}\n"}) == []
+    assert types(b'{"limits": "rows=500"}', **{"variables.dev.json": b'{"limits": {"rows": 5}}'}) == []
+
+
+DECLARED = {
+    "variables.json": b'{\n"bucket": "b",\n"leftover": "x"}',
+    "pools.json": b'{"heavy": {},\n"leftover": {}}',
+    "connections.json": b'{"lake": {},\n"leftover": {}, "spark_default": {}}',
+}
+USES = dag(
+    "from airflow.models import Variable",
+    "bucket = Variable.get('bucket')",
+    "BashOperator(task_id='a', bash_command='{{ var.value.bucket }}', pool='heavy')",
+    "S3KeySensor(task_id='b', aws_conn_id='lake')",
+)
+
+
+def unused(code: bytes = USES, **more: bytes) -> list[str]:
+    files = {**{path: text.replace(b"leftover", b"left_%s" % path[:4].encode()) for path, text in DECLARED.items()},
+             "dags/d.py": code, **more}  # fmt: skip
+    return [str(one.place) for one in across(files) if one.rule == "ILK-CF104"]
+
+
+def test_settings_that_nothing_names_are_mentioned_where_they_stand() -> None:
+    assert unused() == ["connections.json:2", "pools.json:2", "variables.json:3"]
+
+
+@pytest.mark.parametrize("path", ["README.md", "jobs/a.py", "dbt/models/a.sql", ".env", "Dockerfile", "plugins/x.txt"])
+def test_whatever_names_a_setting_uses_it(path: str) -> None:
+    assert unused(**{path: b"x LEFT_VARI left_pool left_conn"}) == []
+
+
+def test_setting_that_another_declaration_names_is_used() -> None:
+    holds = b'{"bucket": "left_conn", "left_vari": {}}'
+    assert unused(**{"variables.json": holds}) == ["pools.json:2", "variables.json:1"]
+    assert "variables.json:3" in unused(**{"variables.prod.json": b'{"left_vari": "y"}'})
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("variables", "Variable.get(f'left_{x}')"),
+        ("variables", "Variable.get('left_' + x)"),
+        ("variables", "read = Variable.get"),
+        ("variables", "from airflow.models import Variable as V"),
+        ("variables", "BashOperator(task_id='x', bash_command='{{ var.value.left_' + x + ' }}')"),
+        ("variables", "BashOperator(task_id='x', bash_command='{{ var.value[params.name] }}')"),
+        ("variables", "BashOperator(task_id='x', bash_command=f'{{{{ var.value.left_{x} }}}}')"),
+        ("variables", "value = os.environ['AIRFLOW_VAR_' + name]"),
+        ("variables", "session.query(Variable).all()"),
+        ("pools", "BashOperator(task_id='x', pool=name)"),
+        ("pools", "default_args = {'pool': f'left_{x}'}"),
+        ("connections", "BashOperator(task_id='x', ssh_conn_id=name)"),
+        ("connections", "BaseHook.get_connection(name)"),
+        ("connections", "PostgresHook(name)"),
+        ("connections", "BashOperator(task_id='x', bash_command='{{ conn[name].host }}')"),
+    ],
+)
+def test_where_a_name_may_be_computed_nothing_is_said_of_its_kind(kind: str, code: str) -> None:
+    files = {"connections.json:2", "pools.json:2", "variables.json:3"}
+    assert set(unused(USES + code.encode())) == {one for one in files if not one.startswith(kind)}
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["Variable.get('bucket', default_var=None)", "Variable.get(key='bucket')", "'{{ var.json.get(\"bucket\", 1) | x }}'",
+     "os.environ['AIRFLOW_VAR_BUCKET']", "class OurHook(BaseHook): pass", "PostgresHook('lake')", "PostgresHook()",
+     "BaseHook.get_connection('lake')", "PostgresHook(postgres_conn_id='lake')", "'{{ conn.lake.host }}'",
+     "'{% if var.value.bucket == 1 %}{% endif %}'"],
+)  # fmt: skip
+def test_names_that_stand_there_are_not_computed(code: str) -> None:
+    assert len(unused(USES + code.encode())) == 3
+
+
+def test_file_of_settings_for_other_dags_is_left_alone() -> None:
+    assert unused(dag("x = 1")) == []
+    assert across({"dags/d.py": USES, "tests/variables.json": b'{"bucket": "b", "left": "x"}'}) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("variables.json", b'{"bucket": 1, "\\ud800": "x", "": "y", "caf\\u00e9": "z"}'),
+        ("airflow_settings.yaml", b"airflow:\n  variables:\n  - variable_name: [bucket]\n    variable_value: x\n"),
+        ("airflow_settings.yaml", b"airflow:\n  variables:\n  - {variable_name: {b: c}, variable_value: y}\n"),
+    ],
+)
+def test_odd_names_of_settings_raise_nothing(path: str, text: bytes) -> None:
+    assert {one.rule for one in across({path: text, "dags/d.py": USES})} <= {"ILK-CF101"}
