@@ -36,7 +36,7 @@ from interlock.runtimes.environments import Runtime
 from interlock.runtimes.sandbox import Confinement
 from interlock.runtimes.worker import Worker
 
-VERSION = 3
+VERSION = 4
 # dbt works in one process and takes longest: where processors are few, Airflow's many give way to it, but not for ever.
 _NICENESS = 5
 TIMEOUT_SECONDS = 30.0
