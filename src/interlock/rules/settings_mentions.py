@@ -25,7 +25,7 @@ _COMPUTED = {
         r"|\bairflow\W+variables\W+(?:get|list|export)|\bapi/v\d\w*/variables\b"
     ),
     "connection": re.compile(
-        rf"conn_id[\"']?\s*[=:]\s*(?!\s*{_TEXT.format('i')})|\bget_connections?\b(?!\s*\(\s*{_TEXT.format('g')})"
+        rf"conn_id[\"']?\s*[=:](?!\s*{_TEXT.format('i')})|\bget_connections?\b(?!\s*\(\s*{_TEXT.format('g')})"
         r"|\bConnection\s*\.\s*get|\bConnection\s+as\s|\b(?:query|select)\(\s*(?:\w+\.)?Connection\b"
         rf"|(?<!\w)(?<!class )\w+Hook\((?!\s*(?:\)|\w+\s*=[^=]|{_TEXT.format('h')}))"
         r"|\{\{-?\s*conn\b(?!\.[A-Za-z_]\w*\s*[.|}])"
@@ -33,12 +33,12 @@ _COMPUTED = {
         r"|\bairflow\W+connections\W+(?:get|list|export)|\bapi/v\d\w*/connections\b"
     ),
     "pool": re.compile(
-        rf"\bpool[\"']?\s*[=:]\s*(?!\s*{_TEXT.format('p')})|\bPool\s*\.\s*get|\bPool\s+as\s"
+        rf"\bpool[\"']?\s*[=:](?!\s*{_TEXT.format('p')})|\bPool\s*\.\s*get|\bPool\s+as\s"
         r"|\b(?:query|select)\(\s*(?:\w+\.)?Pool\b|\bairflow\W+pools\W+(?:get|list|export)|\bapi/v\d\w*/pools\b"
     ),
 }
 # Elsewhere than in Python a plain word is a text.
-_TEMPLATED = re.compile(r"(?P<kind>conn_id|\bpool)[\"']?\s*[=:][^\n]*[{$]")
+_TEMPLATED = re.compile(r"(?P<kind>conn_id|\bpool)[\"']?\s*[=:][^\n]{0,300}[{$]")
 _KINDS = {"conn_id": "connection", "pool": "pool"}
 
 
