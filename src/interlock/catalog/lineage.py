@@ -120,7 +120,7 @@ class Lineage:
         if not chosen and not (command.verb == "test" and nodes):
             yield self._unknown(key, task, f"`{said}` selects nothing")
         for node in chosen:
-            yield Edge(key, node, "runs")
+            yield Edge(key, node, "tests" if command.verb == "test" else "runs")
 
     def _unknown(self, key: str, task: str, why: str, line: int = 0) -> Unknown:
         resource = self._by_key[key]

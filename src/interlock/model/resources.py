@@ -63,7 +63,7 @@ class Resource:
 class Edge:
     """``source`` must come before ``target``: both are resource keys or dataset names.
 
-    ``why`` is one of ``reads``, ``writes``, ``runs``, ``ref``, ``waits``, ``triggers``, ``updates``.
+    ``why`` is one of ``reads``, ``writes``, ``runs``, ``tests``, ``ref``, ``waits``, ``triggers``, ``updates``.
     """
 
     source: str

@@ -35,14 +35,8 @@ class _Reader:
     def __init__(self, tree: ast.Module) -> None:
         self.constants: dict[str, str] = {}
         self.told: dict[str, list[Any]] = {
-            "dbt": [],
-            "scripts": [],
-            "sql": [],
-            "env": [],
-            "uses": [],
-            "json": [],
-            "writes": [],
-        }
+            "dbt": [], "scripts": [], "sql": [], "env": [], "uses": [], "json": [], "writes": [],
+        }  # fmt: skip
         self.names: set[str] = set()
         self.dynamic = self.has_dag = self.has_search_path = self.in_container = False
         assigned: dict[str, int] = {}

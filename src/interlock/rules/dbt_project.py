@@ -135,6 +135,12 @@ def projects(inspection: Inspection) -> Projects:
     return inspection.once("dbt projects", lambda: _assembled(inspection))
 
 
+def on_both_sides(inspection: Inspection, base: Inspection) -> Iterator[tuple[DbtProject, DbtProject]]:
+    """The project's own dbt projects, as they are and as they were."""
+    before = {one.path: one for one in projects(base).own}
+    return ((one, before[one.path]) for one in projects(inspection).own if one.path in before)
+
+
 def unknowable(inspection: Inspection) -> tuple[NotChecked, ...]:
     """The projects of which nothing can be said, because what belongs to them is not known."""
     why = "dbt_project.yml is broken, or the name or the paths in it are computed or lie outside of what is checked"

@@ -7,7 +7,7 @@ from typing import Any
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
 from interlock.rules.dbt_names import ON_SCHEMA_CHANGE, STRATEGIES
-from interlock.rules.dbt_project import DbtProject, Node, projects
+from interlock.rules.dbt_project import DbtProject, Node, on_both_sides, projects
 from interlock.rules.dbt_queries import queries
 from interlock.rules.inspection import Inspection
 from interlock.rules.nearest import nearest
@@ -116,11 +116,7 @@ def snapshots_changed(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS017: another key or strategy compares new rows with a history that was written by other rules."""
     if inspection.base is None:
         return
-    before = {one.path: one for one in projects(inspection.base).own}
-    for project in projects(inspection).own:
-        old_project = before.get(project.path)
-        if old_project is None:
-            continue
+    for project, old_project in on_both_sides(inspection, inspection.base):
         old = {one.name: one for one in _nodes(old_project, "snapshot")}
         for node in _nodes(project, "snapshot"):
             if node.name not in old:
@@ -146,10 +142,8 @@ def schema_changes_unmet(inspection: Inspection) -> Iterator[Finding]:
     """
     if inspection.base is None:
         return
-    before = {one.path: one for one in projects(inspection.base).certain}
-    for project in projects(inspection).certain:
-        old_project = before.get(project.path)
-        if old_project is None:
+    for project, old_project in on_both_sides(inspection, inspection.base):
+        if not (project.certain and old_project.certain):
             continue
         old = {(one.path, one.name): one for one in _nodes(old_project, "model")}
         for node in _nodes(project, "model"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from interlock.model.errors import Place
 from interlock.model.findings import Finding, Severity
-from interlock.rules.dbt_project import DbtProject, projects
+from interlock.rules.dbt_project import DbtProject, on_both_sides
 from interlock.rules.inspection import Inspection
 from interlock.rules.rule import Family, Needs, Rule
 
@@ -20,10 +20,8 @@ def weakened(inspection: Inspection) -> Iterator[Finding]:
     """ILK-DS018, one for each test or unit test of what is still there."""
     if inspection.base is None:
         return
-    before = {one.path: one for one in projects(inspection.base).own}
-    for project in projects(inspection).own:
-        old = before.get(project.path)
-        if old is None or not project.certain or project.unread or old.unread:
+    for project, old in on_both_sides(inspection, inspection.base):
+        if not project.certain or project.unread or old.unread:
             continue
         yield from _generic_tests(old, project)
         yield from _unit_tests(old, project)

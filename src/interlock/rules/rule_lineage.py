@@ -22,29 +22,33 @@ _ORDERS = frozenset({"waits", "triggers", "updates"})
 def two_writers(inspection: Inspection) -> Iterator[Finding]:
     """ILK-LN001: whatever one writes, the other replaces, or adds to without knowing.
 
-    DAGs whose SQL shares a table with a job or another DAG usually mean to: one creates what the other fills.
+    DAGs whose SQL shares a table with a job or another DAG usually mean to: one creates what the other fills. Two
+    models of one name are refused by dbt.
     """
-    catalog = inspection.reading.catalog if inspection.reading else None
-    for dataset, writers in _writers(catalog).items() if catalog else ():
-        kinds = [one.kind for one in writers]
-        replaced = any(kind in _DBT for kind in kinds) and any(kind not in _DBT for kind in kinds)
-        if catalog and not _COMPUTED.search(dataset) and (replaced or sum(kind in _JOBS for kind in kinds) > 1):
-            first, *others = sorted(writers, key=lambda one: (one.kind not in _DBT, one.key))
-            for other in others:
-                yield Finding(
-                    "ILK-LN001", Severity.WARNING, Place(other.path, other.line),
-                    f"{other.key} writes {dataset}, which {first.key} writes too",
-                    "Let one of them write it and the other a dataset of its own; a model can bring both together.",
-                    other.key, affected=(first.path, *_readers(catalog, dataset)), cause=f"dataset:{dataset}",
-                )  # fmt: skip
+    if inspection.reading is None:
+        return
+    catalog = inspection.reading.catalog
+    for dataset, writers in _writers(catalog).items():
+        models = [one for one in writers if one.kind in _DBT]
+        jobs = [one for one in writers if one.kind in _JOBS]
+        first = (models or jobs)[:1]
+        others = [one for one in writers if one.kind not in _DBT] if models else jobs[1:]
+        for other in others if first and not _COMPUTED.search(dataset) else ():
+            yield Finding(
+                "ILK-LN001", Severity.WARNING, Place(other.path, other.line),
+                f"{other.key} writes {dataset}, which {first[0].key} writes too",
+                "Let one of them write it and the other a dataset of its own; a model can bring both together.",
+                other.key, affected=(first[0].path, *_readers(catalog, dataset)), cause=f"dataset:{dataset}",
+            )  # fmt: skip
 
 
 def _writers(catalog: Catalog) -> dict[str, list[Resource]]:
+    """The resources that write each dataset, by key."""
     found: dict[str, dict[str, Resource]] = defaultdict(dict)
     for edge in catalog.edges:
         if edge.why == "writes" and edge.source in catalog.by_key:
             found[edge.target][edge.source] = catalog.by_key[edge.source]
-    return {dataset: list(writers.values()) for dataset, writers in found.items() if len(writers) > 1}
+    return {dataset: [writers[key] for key in sorted(writers)] for dataset, writers in found.items()}
 
 
 def _readers(catalog: Catalog, dataset: str) -> tuple[str, ...]:

@@ -42,6 +42,13 @@ def test_two_jobs_that_write_one_place_are_named_once() -> None:
     assert [one.rule for one in writers("spark.batch:a", "spark.stream:b")] == ["ILK-LN001"]
 
 
+def test_only_those_are_named_that_share_without_meaning_to() -> None:
+    three = writers("airflow.dag:a", "spark.batch:b", "spark.batch:c")
+    assert [(one.resource, "spark.batch:b" in one.summary) for one in three] == [("spark.batch:c", True)]
+    models = writers("dbt.model:p.fct", "dbt.model:q.fct", "airflow.dag:a")
+    assert [one.resource for one in models] == ["airflow.dag:a"]
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -124,6 +131,11 @@ def test_dag_that_hides_what_it_runs_may_be_an_earlier_producer() -> None:
     unknown = Unknown("airflow.dag:mid", "dags/mid.py", 3, "task 'build': its command is not understood")
     dags = (dag("early", "0 5 * * *"), dag("late", "0 6 * * *"), dag("mid", "0 4 * * *"))
     assert found(*dags, edges=(*MAKES, READS), unknowns=(unknown,)) == []
+
+
+def test_dag_that_only_tests_a_model_does_not_make_it() -> None:
+    tests = ("airflow.dag:late", "dbt.model:p.fct", "tests")
+    assert found(dag("early", "0 5 * * *"), dag("late", "0 6 * * *"), edges=(tests, MAKES[1], READS)) == []
 
 
 def test_reader_that_makes_it_itself_is_left_alone() -> None:

@@ -25,6 +25,9 @@ def reach(port):
     except OSError:
         return {{"reached": False}}
     return {{"reached": True}}
+def session():
+    path = "/proc/self/autogroup"
+    return open(path).read() if os.path.exists(path) else ""
 def steps(count):
     for number in range(count):
         channel.event(step=number)
@@ -38,7 +41,7 @@ def spawn():
 channel.serve({{
     "env": lambda: dict(os.environ),
     "echo": lambda text: {{"text": text}},
-    "niceness": lambda: {{"process": os.nice(0), "session": open("/proc/self/autogroup").read()}},
+    "niceness": lambda: {{"process": os.nice(0), "session": session()}},
     "big": lambda size: {{"text": "x" * size}},
     "noise": lambda: print('{{"id": 1, "result": 0}}') or sys.stderr.write("shouted") and {{}} or {{}},
     "exit": lambda: print("last words", os.environ["TOKEN"], flush=True) or os._exit(3),
